@@ -1,0 +1,94 @@
+//! What a server offers, as the protocol's room sees it.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::call::Call;
+use super::jsonrpc::Fault;
+use super::result::Outcome;
+
+/// Tools, resources, prompts and completions. Lists are JSON arrays in the form of the newest revision:
+/// members that an older client does not know are legal there.
+pub trait Application: Send + Sync + 'static {
+    /// Name, title, version and so on: the protocol's `Implementation`, an object.
+    fn implementation(&self) -> Value;
+
+    /// Short guidance for the model.
+    fn instructions(&self) -> String;
+
+    /// The tools: a JSON array as text, the same bytes for the same call.
+    fn tools(&self) -> Arc<str>;
+
+    /// Runs a tool. `None`: there is none of that name.
+    fn call_tool(
+        &self,
+        name: &str,
+        arguments: &Value,
+        call: &Call,
+    ) -> Option<Result<Outcome, Fault>>;
+
+    /// The resources that can be named without asking anyone for long.
+    fn resources(&self, call: &Call) -> Result<Vec<Value>, Fault>;
+
+    /// URI templates of further resources.
+    fn resource_templates(&self) -> Vec<Value>;
+
+    /// The contents of a resource. `None`: there is none at that URI.
+    fn read_resource(&self, uri: &str, call: &Call) -> Option<Result<Vec<Value>, Fault>>;
+
+    /// The prompts.
+    fn prompts(&self) -> Vec<Value>;
+
+    /// A prompt with its arguments filled in: `description` and `messages`, or a request for input.
+    /// `None`: there is none of that name.
+    fn prompt(
+        &self,
+        name: &str,
+        arguments: &Map<String, Value>,
+        call: &Call,
+    ) -> Option<Result<PromptOutcome, Fault>>;
+
+    /// Ways to go on from `value` for an argument. Unknown references and arguments have none.
+    fn complete(&self, wanted: &CompletionWanted<'_>, call: &Call) -> Result<Completion, Fault>;
+}
+
+/// How `prompts/get` ends.
+pub enum PromptOutcome {
+    /// `description` and `messages`.
+    Complete(Map<String, Value>),
+    /// With questions to the client (2026-07-28).
+    InputRequired {
+        /// Requests to the client, by a key of ours.
+        requests: Map<String, Value>,
+        /// What the client brings back unread.
+        state: Option<String>,
+    },
+}
+
+/// What is to be completed.
+pub struct CompletionWanted<'a> {
+    /// A prompt's name or a resource's URI template.
+    pub reference: Reference<'a>,
+    /// The argument's name.
+    pub argument: &'a str,
+    /// What has been typed of it.
+    pub value: &'a str,
+    /// Arguments that are already filled in.
+    pub context: &'a Map<String, Value>,
+}
+
+/// Whose argument is to be completed.
+pub enum Reference<'a> {
+    /// A prompt's, by name.
+    Prompt(&'a str),
+    /// A resource template's, by URI.
+    Resource(&'a str),
+}
+
+/// Ways to go on, the likeliest first.
+#[derive(Default)]
+pub struct Completion {
+    /// All of them; the first 100 are sent.
+    pub values: Vec<String>,
+}

@@ -1,0 +1,251 @@
+//! One running call: how it is cancelled, and how it tells of its progress.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+
+use super::headers::Headers;
+use super::jsonrpc;
+use super::revision::Revision;
+
+/// The shortest time between two progress notifications of a call; what comes sooner is dropped.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Where notifications that belong to a request go. Implemented by the transports.
+pub trait Outlet: Send + Sync {
+    /// Sends one message, a whole JSON-RPC text without line breaks. A client that has gone is no error here.
+    fn send(&self, message: &str);
+}
+
+/// A switch that is thrown once, by whoever has a reason: the client, its departure, the end of the server.
+#[derive(Clone, Default)]
+pub struct Cancellation(Arc<CancellationState>);
+
+#[derive(Default)]
+struct CancellationState {
+    thrown: AtomicBool,
+    actions: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
+}
+
+impl Cancellation {
+    /// Throws the switch: everything that was asked for by [`Cancellation::then`] happens now, in this thread.
+    pub fn cancel(&self) {
+        let actions = {
+            let mut actions = self
+                .0
+                .actions
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            self.0.thrown.store(true, Ordering::SeqCst);
+            std::mem::take(&mut *actions)
+        };
+        for action in actions {
+            // One broken action must not keep the others from happening.
+            let _ = catch_unwind(AssertUnwindSafe(action));
+        }
+    }
+
+    /// Whether it has been thrown.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.thrown.load(Ordering::SeqCst)
+    }
+
+    /// Does `action` when the switch is thrown; at once if it was.
+    pub fn then(&self, action: impl FnOnce() + Send + 'static) {
+        let mut actions = self
+            .0
+            .actions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if self.is_cancelled() {
+            drop(actions);
+            action();
+        } else {
+            actions.push(Box::new(action));
+        }
+    }
+
+    /// Whether both are the same switch.
+    pub fn is(&self, other: &Cancellation) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// How grave a log message to the client is, as RFC 5424 has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// For whoever looks for a fault.
+    Debug,
+    /// What happens.
+    Info,
+    /// What matters.
+    Notice,
+    /// What may go wrong.
+    Warning,
+    /// What went wrong.
+    Error,
+    /// Worse.
+    Critical,
+    /// Worse still.
+    Alert,
+    /// Nothing works.
+    Emergency,
+}
+
+impl Level {
+    const ALL: [(Level, &'static str); 8] = [
+        (Level::Debug, "debug"),
+        (Level::Info, "info"),
+        (Level::Notice, "notice"),
+        (Level::Warning, "warning"),
+        (Level::Error, "error"),
+        (Level::Critical, "critical"),
+        (Level::Alert, "alert"),
+        (Level::Emergency, "emergency"),
+    ];
+
+    /// The level of this name.
+    pub fn named(word: &str) -> Option<Level> {
+        Level::ALL
+            .into_iter()
+            .find(|(_, name)| *name == word)
+            .map(|(level, _)| level)
+    }
+
+    /// The level as it stands in messages.
+    pub fn word(self) -> &'static str {
+        Level::ALL[self as usize].1
+    }
+}
+
+/// One running call, as its handler sees it. Cheap to clone.
+#[derive(Clone)]
+pub struct Call(Arc<CallState>);
+
+struct CallState {
+    revision: Revision,
+    headers: Headers,
+    cancellation: Cancellation,
+    outlet: Arc<dyn Outlet>,
+    progress_token: Option<Value>,
+    /// The last progress told, and when.
+    told: Mutex<Option<(f64, Instant)>>,
+    log_level: Option<Level>,
+    client: ClientSide,
+    answer_bytes_max: Option<usize>,
+}
+
+/// What the client said of itself with this request (2026-07-28) or in its handshake.
+#[derive(Clone, Default)]
+pub struct ClientSide {
+    /// Its capabilities.
+    pub capabilities: Map<String, Value>,
+    /// Its answers to what an earlier round asked for, by key.
+    pub input_responses: Map<String, Value>,
+    /// What an earlier round gave it to bring back.
+    pub request_state: Option<String>,
+}
+
+/// What a [`Call`] is made of.
+pub struct CallParts {
+    /// The revision that the answer is for.
+    pub revision: Revision,
+    /// The header fields that came with the request.
+    pub headers: Headers,
+    /// Its switch.
+    pub cancellation: Cancellation,
+    /// The client's wish for progress notifications.
+    pub progress_token: Option<Value>,
+    /// The least grave log message that the client wants; none: no log messages.
+    pub log_level: Option<Level>,
+    /// What the client said of itself.
+    pub client: ClientSide,
+    /// The largest message that this client can take, in bytes; none: no bound.
+    pub answer_bytes_max: Option<usize>,
+}
+
+impl Call {
+    /// A call from its parts, whose notifications go to `outlet`.
+    pub fn new(parts: CallParts, outlet: Arc<dyn Outlet>) -> Call {
+        Call(Arc::new(CallState {
+            revision: parts.revision,
+            headers: parts.headers,
+            cancellation: parts.cancellation,
+            outlet,
+            progress_token: parts.progress_token,
+            told: Mutex::new(None),
+            log_level: parts.log_level,
+            client: parts.client,
+            answer_bytes_max: parts.answer_bytes_max,
+        }))
+    }
+
+    /// The header fields that came with the request.
+    pub fn headers(&self) -> &Headers {
+        &self.0.headers
+    }
+
+    /// The call's switch.
+    pub fn cancellation(&self) -> &Cancellation {
+        &self.0.cancellation
+    }
+
+    /// What the client said of itself.
+    pub fn client(&self) -> &ClientSide {
+        &self.0.client
+    }
+
+    /// The largest message that this client can take, in bytes; none: no bound.
+    pub fn answer_bytes_max(&self) -> Option<usize> {
+        self.0.answer_bytes_max
+    }
+
+    pub(super) fn revision(&self) -> Revision {
+        self.0.revision
+    }
+
+    /// Tells how far the call is, if the client asked to be told: `done` of `total` (if known), in any unit.
+    ///
+    /// What does not grow, or comes within 250 ms of the last, is dropped: the protocol wants progress to increase.
+    pub fn progress(&self, done: f64, total: Option<f64>, message: &str) {
+        let Some(token) = &self.0.progress_token else {
+            return;
+        };
+        // Held while sending, so that two threads of one call cannot overtake each other.
+        let mut told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.0.cancellation.is_cancelled() {
+            return;
+        }
+        if let Some((last, at)) = *told
+            && (done <= last || at.elapsed() < PROGRESS_INTERVAL)
+        {
+            return;
+        }
+        *told = Some((done, Instant::now()));
+        let mut params = json!({"progressToken": token, "progress": done});
+        if let Some(total) = total {
+            params["total"] = total.into();
+        }
+        if self.0.revision.has_audio() && !message.is_empty() {
+            params["message"] = message.into();
+        }
+        self.0
+            .outlet
+            .send(&jsonrpc::notification("notifications/progress", &params));
+    }
+
+    /// Sends a log message to the client, if it asked for ones as grave as this.
+    pub fn log(&self, level: Level, logger: &str, data: Value) {
+        if self.0.log_level.is_none_or(|least| level < least) || self.0.cancellation.is_cancelled()
+        {
+            return;
+        }
+        let params = json!({"level": level.word(), "logger": logger, "data": data});
+        self.0
+            .outlet
+            .send(&jsonrpc::notification("notifications/message", &params));
+    }
+}

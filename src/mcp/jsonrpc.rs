@@ -1,0 +1,250 @@
+//! JSON-RPC 2.0: messages in, answers and errors out. Knows no method.
+
+use serde_json::{Map, Value, json};
+
+/// Not JSON.
+pub const PARSE_ERROR: i64 = -32700;
+/// JSON, but no request; or a batch where none may be.
+pub const INVALID_REQUEST: i64 = -32600;
+/// No such method, or a feature that is not offered.
+pub const METHOD_NOT_FOUND: i64 = -32601;
+/// Malformed parameters; unknown tool, prompt or cursor.
+pub const INVALID_PARAMS: i64 = -32602;
+/// A fault of ours.
+pub const INTERNAL_ERROR: i64 = -32603;
+/// No such resource (revisions with a handshake).
+pub const RESOURCE_NOT_FOUND: i64 = -32002;
+/// A header says other than the body (2026-07-28).
+pub const HEADER_MISMATCH: i64 = -32020;
+/// The client lacks a capability that the call needs (2026-07-28).
+pub const MISSING_CAPABILITY: i64 = -32021;
+/// A revision that is not served (2026-07-28).
+pub const UNSUPPORTED_VERSION: i64 = -32022;
+
+/// A JSON-RPC error: a fault of the protocol's use. What a model can mend is a tool result instead.
+#[derive(Debug)]
+pub struct Fault {
+    /// One of the codes of this file.
+    pub code: i64,
+    /// One sentence.
+    pub message: String,
+    /// Facts, where the protocol asks for some.
+    pub data: Option<Value>,
+}
+
+impl Fault {
+    /// An error without data.
+    pub fn new(code: i64, message: impl Into<String>) -> Fault {
+        Fault {
+            code,
+            message: message.into(),
+            data: None,
+        }
+    }
+
+    /// The same with data.
+    pub fn with(self, data: Value) -> Fault {
+        Fault {
+            data: Some(data),
+            ..self
+        }
+    }
+
+    /// The whole message for the request of this id; `null` where no id is known.
+    pub fn message_for(&self, id: &Value) -> String {
+        let mut error = json!({"code": self.code, "message": self.message});
+        if let Some(data) = &self.data {
+            error["data"] = data.clone();
+        }
+        json!({"jsonrpc": "2.0", "id": id, "error": error}).to_string()
+    }
+}
+
+/// The whole message that answers a request with a result that is JSON text already.
+pub fn result_message(id: &Value, result: &str) -> String {
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#)
+}
+
+/// The whole message of a notification.
+pub fn notification(method: &str, params: &Value) -> String {
+    json!({"jsonrpc": "2.0", "method": method, "params": params}).to_string()
+}
+
+/// One message from a client.
+#[derive(Debug)]
+pub enum Message {
+    /// Wants an answer.
+    Request {
+        /// A string or an integer, echoed exactly.
+        id: Value,
+        /// What is asked.
+        method: String,
+        /// Its parameters; empty where none came.
+        params: Map<String, Value>,
+    },
+    /// Wants none.
+    Notification {
+        /// What is told.
+        method: String,
+        /// Its parameters; empty where none came.
+        params: Map<String, Value>,
+    },
+    /// An answer to a request of ours.
+    Response,
+}
+
+/// What a body holds: a message, or a batch of them.
+#[derive(Debug)]
+pub enum Body {
+    /// One message.
+    One(Message),
+    /// An array, in order; what is no message keeps its place as the error it is answered with.
+    Batch(Vec<Result<Message, Malformed>>),
+}
+
+/// JSON that is no message, with the id to answer it by.
+#[derive(Debug)]
+pub struct Malformed {
+    /// The message's id where it has a usable one, else null.
+    pub id: Value,
+    /// What is wrong.
+    pub fault: Fault,
+}
+
+/// Reads a body. An empty batch is a fault, as JSON-RPC has it.
+pub fn parse(body: &[u8]) -> Result<Body, Malformed> {
+    let malformed = |code, message: String| Malformed {
+        id: Value::Null,
+        fault: Fault::new(code, message),
+    };
+    let value: Value = serde_json::from_slice(body)
+        .map_err(|error| malformed(PARSE_ERROR, format!("the body is not JSON: {error}")))?;
+    match value {
+        Value::Array(items) if items.is_empty() => Err(malformed(
+            INVALID_REQUEST,
+            "a batch must not be empty".into(),
+        )),
+        Value::Array(items) => Ok(Body::Batch(items.into_iter().map(message).collect())),
+        value => message(value).map(Body::One),
+    }
+}
+
+fn message(value: Value) -> Result<Message, Malformed> {
+    let Value::Object(mut members) = value else {
+        let fault = Fault::new(INVALID_REQUEST, "a message must be a JSON object");
+        return Err(Malformed {
+            id: Value::Null,
+            fault,
+        });
+    };
+    let id = members.remove("id");
+    let usable = id
+        .as_ref()
+        .filter(|id| is_id(id))
+        .cloned()
+        .unwrap_or(Value::Null);
+    let refuse = |code, message: &str| {
+        Err(Malformed {
+            id: usable.clone(),
+            fault: Fault::new(code, message),
+        })
+    };
+
+    if members.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
+        return refuse(INVALID_REQUEST, "`jsonrpc` must be \"2.0\"");
+    }
+    let method = match members.remove("method") {
+        Some(Value::String(method)) => method,
+        Some(_) => return refuse(INVALID_REQUEST, "`method` must be a string"),
+        None if members.contains_key("result") || members.contains_key("error") => {
+            return Ok(Message::Response);
+        }
+        None => return refuse(INVALID_REQUEST, "a message must have a `method`"),
+    };
+    let params = match members.remove("params") {
+        Some(Value::Object(params)) => params,
+        None => Map::new(),
+        Some(_) => return refuse(INVALID_PARAMS, "`params` must be an object"),
+    };
+    match id {
+        None => Ok(Message::Notification { method, params }),
+        Some(id) if is_id(&id) => Ok(Message::Request { id, method, params }),
+        Some(_) => refuse(INVALID_REQUEST, "`id` must be a string or an integer"),
+    }
+}
+
+fn is_id(id: &Value) -> bool {
+    id.is_string() || id.is_i64() || id.is_u64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_refused(body: &str, id: Value, code: i64) {
+        let malformed = parse(body.as_bytes()).unwrap_err();
+        assert_eq!((malformed.id, malformed.fault.code), (id, code), "{body}");
+    }
+
+    #[test]
+    fn an_id_of_zero_or_an_empty_string_is_an_id() {
+        for id in ["0", "\"\"", "-7", "18446744073709551615"] {
+            let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
+            let Body::One(Message::Request { id: read, .. }) = parse(body.as_bytes()).unwrap()
+            else {
+                panic!("{body} is a request");
+            };
+            assert_eq!(read.to_string(), id);
+        }
+    }
+
+    #[test]
+    fn what_is_no_message_is_refused_with_its_id_where_it_has_one() {
+        check_refused("{", Value::Null, PARSE_ERROR);
+        check_refused("\u{feff}{}", Value::Null, PARSE_ERROR);
+        check_refused("7", Value::Null, INVALID_REQUEST);
+        check_refused("[]", Value::Null, INVALID_REQUEST);
+        check_refused(r#"{"id":3,"method":"ping"}"#, 3.into(), INVALID_REQUEST);
+        check_refused(
+            r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#,
+            Value::Null,
+            INVALID_REQUEST,
+        );
+        check_refused(
+            r#"{"jsonrpc":"2.0","id":1.5,"method":"ping"}"#,
+            Value::Null,
+            INVALID_REQUEST,
+        );
+        check_refused(r#"{"jsonrpc":"2.0","id":"a"}"#, "a".into(), INVALID_REQUEST);
+        check_refused(
+            r#"{"jsonrpc":"2.0","id":1,"method":"x","params":[]}"#,
+            1.into(),
+            INVALID_PARAMS,
+        );
+    }
+
+    #[test]
+    fn a_message_that_is_nested_too_deep_is_refused() {
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        check_refused(&deep, Value::Null, PARSE_ERROR);
+    }
+
+    #[test]
+    fn an_answer_and_a_notification_have_the_json_of_json_rpc() {
+        assert_eq!(
+            result_message(&"a".into(), "{}"),
+            r#"{"jsonrpc":"2.0","id":"a","result":{}}"#
+        );
+        assert_eq!(
+            notification("notifications/progress", &json!({"progress": 1})),
+            r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1}}"#
+        );
+        assert_eq!(
+            Fault::new(INVALID_PARAMS, "no")
+                .with(json!({"uri": "x"}))
+                .message_for(&0.into()),
+            r#"{"error":{"code":-32602,"data":{"uri":"x"},"message":"no"},"id":0,"jsonrpc":"2.0"}"#
+        );
+    }
+}

@@ -1,0 +1,116 @@
+//! What a tool call gives back, and its JSON for each revision.
+
+use serde_json::{Map, Value, json};
+
+use super::revision::Revision;
+
+/// One block of a result's content.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// Text for the model.
+    Text(String),
+    /// A picture: base64 and its media type.
+    Image {
+        /// Base64.
+        data: String,
+        /// Such as `image/png`.
+        mime_type: String,
+    },
+    /// Sound: base64 and its media type. Told as text to revisions without it.
+    Audio {
+        /// Base64.
+        data: String,
+        /// Such as `audio/wav`.
+        mime_type: String,
+    },
+    /// The contents of a resource, as `resources/read` gives them.
+    Resource(Value),
+    /// Where more can be read. Told as text to revisions without links.
+    ResourceLink {
+        /// The resource's URI.
+        uri: String,
+        /// Its name.
+        name: String,
+    },
+}
+
+impl Content {
+    fn json(&self, revision: Revision) -> Value {
+        match self {
+            Content::Text(text) => json!({"type": "text", "text": text}),
+            Content::Image { data, mime_type } => {
+                json!({"type": "image", "data": data, "mimeType": mime_type})
+            }
+            Content::Audio { data, mime_type } if revision.has_audio() => {
+                json!({"type": "audio", "data": data, "mimeType": mime_type})
+            }
+            Content::Audio { mime_type, .. } => {
+                json!({"type": "text", "text": format!("(sound, {mime_type}, which this client cannot take)")})
+            }
+            Content::Resource(resource) => json!({"type": "resource", "resource": resource}),
+            Content::ResourceLink { uri, name } if revision.has_structured_results() => {
+                json!({"type": "resource_link", "uri": uri, "name": name})
+            }
+            Content::ResourceLink { uri, name } => {
+                json!({"type": "text", "text": format!("{name}: {uri}")})
+            }
+        }
+    }
+}
+
+/// What a tool call gives back to the model.
+#[derive(Clone, Debug)]
+pub struct ToolResult {
+    /// For every client.
+    pub content: Vec<Content>,
+    /// A JSON object as text, for clients that read structured results.
+    pub structured: Option<String>,
+    /// Whether the call failed in a way that the model can mend.
+    pub is_error: bool,
+}
+
+impl ToolResult {
+    /// A result whose structured form is also its text, as the protocol asks.
+    pub fn structured(object: String) -> ToolResult {
+        ToolResult {
+            content: vec![Content::Text(object.clone())],
+            structured: Some(object),
+            is_error: false,
+        }
+    }
+
+    /// The members of the result, as JSON text without the outer braces.
+    pub(super) fn members(&self, revision: Revision) -> String {
+        let content: Vec<Value> = self
+            .content
+            .iter()
+            .map(|block| block.json(revision))
+            .collect();
+        let mut members = format!(r#""content":{}"#, Value::from(content));
+        if let Some(structured) = self
+            .structured
+            .as_ref()
+            .filter(|_| revision.has_structured_results())
+        {
+            members.push_str(r#","structuredContent":"#);
+            members.push_str(structured);
+        }
+        if self.is_error {
+            members.push_str(r#","isError":true"#);
+        }
+        members
+    }
+}
+
+/// How a tool call ends, unless it is a fault of the protocol's use.
+pub enum Outcome {
+    /// With a result.
+    Complete(ToolResult),
+    /// With questions to the client, which answers them in a second call (2026-07-28).
+    InputRequired {
+        /// Requests to the client, by a key of ours.
+        requests: Map<String, Value>,
+        /// What the client brings back unread.
+        state: Option<String>,
+    },
+}

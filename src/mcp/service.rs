@@ -1,0 +1,553 @@
+//! Where messages come in: each is read, its revision told, and either answered at once or made a piece of work.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Map, Value};
+
+use super::application::Application;
+use super::call::{CallParts, Cancellation, Level, Outlet};
+use super::era::{self, HeaderRevision};
+use super::headers::Headers;
+use super::jsonrpc::{self, Body, Fault, Malformed, Message};
+use super::methods::{self, Asked};
+use super::revision::Revision;
+use super::running::{Entry, Running, Scope};
+use super::sessions::{SESSION_HEADER, Sessions};
+
+/// The largest message on an event stream: SDK clients refuse events over 1 MiB; some room is left for the frame.
+pub const EVENT_BYTES_MAX: usize = 1_048_576 - 1_024;
+
+/// The server's side of the protocol: one for all transports.
+pub struct Service {
+    pub(super) application: Box<dyn Application>,
+    running: Running,
+    sessions: Sessions,
+    dialogs: AtomicU64,
+}
+
+/// The road by which a message came.
+pub enum Via<'a> {
+    /// Streamable HTTP; whether the client takes an event stream for an answer.
+    Http {
+        /// As its `Accept` says.
+        streams: bool,
+    },
+    /// A stream of HTTP+SSE.
+    Sse(&'a Dialog),
+    /// Standard input and output.
+    Stdio(&'a Dialog),
+}
+
+/// What several messages of one peer have in common on a transport that keeps a peer: dropped, it cancels its calls.
+pub struct Dialog {
+    scope: Scope,
+    running: Running,
+    state: Mutex<DialogState>,
+}
+
+#[derive(Default)]
+struct DialogState {
+    revision: Option<Revision>,
+    level: Option<Level>,
+}
+
+impl Drop for Dialog {
+    fn drop(&mut self) {
+        self.running.cancel_all_of(&self.scope);
+    }
+}
+
+/// What a transport does with a message.
+pub enum Reception {
+    /// It needs no answer: 202, or nothing.
+    Accepted,
+    /// It is answered already.
+    Answered(Reply),
+    /// It may take long: run it, where that hurts nobody.
+    Work(Work),
+    /// It opens a stream that stays.
+    Listen(Listening),
+}
+
+/// A message to the client, with what HTTP says of it.
+#[derive(Debug)]
+pub struct Reply {
+    /// The HTTP status where the message is the whole answer.
+    pub status: u16,
+    /// JSON text without line breaks.
+    pub body: String,
+    /// A session that begins with this answer.
+    pub session: Option<String>,
+}
+
+impl Reply {
+    fn new(status: u16, body: String) -> Reply {
+        Reply {
+            status,
+            body,
+            session: None,
+        }
+    }
+}
+
+/// A request, or a batch, that is to be run.
+pub struct Work {
+    service: Arc<Service>,
+    items: Vec<Item>,
+    is_batch: bool,
+    cancellation: Cancellation,
+    wants_progress: bool,
+}
+
+enum Item {
+    Answered(String),
+    Ask(Box<Asked>),
+}
+
+impl Work {
+    /// The switch that ends the work.
+    pub fn cancellation(&self) -> &Cancellation {
+        &self.cancellation
+    }
+
+    /// Whether the client asked for notifications, which need an event stream.
+    pub fn wants_notifications(&self) -> bool {
+        self.wants_progress
+    }
+
+    /// Runs to the end. `None`: it was cancelled, and nothing more is to be sent.
+    pub fn run(self, outlet: Arc<dyn Outlet>) -> Option<Reply> {
+        let mut status = 200;
+        let mut messages = Vec::with_capacity(self.items.len());
+        for item in self.items {
+            match item {
+                Item::Answered(message) => messages.push(message),
+                Item::Ask(asked) => {
+                    if let Some(reply) = methods::run(&self.service, *asked, &outlet) {
+                        status = reply.status;
+                        messages.push(reply.body);
+                    }
+                }
+            }
+        }
+        if self.is_batch {
+            // A batch is answered with 200 whatever became of its parts.
+            return (!messages.is_empty())
+                .then(|| Reply::new(200, format!("[{}]", messages.join(","))));
+        }
+        messages.pop().map(|message| Reply::new(status, message))
+    }
+}
+
+/// A subscription: the stream stays open until one side ends it.
+pub struct Listening {
+    /// The first message.
+    pub acknowledgement: String,
+    /// The last message, if the server ends it.
+    pub farewell: String,
+    /// The client's switch.
+    pub cancellation: Cancellation,
+    /// Keeps the subscription known while it is held.
+    pub entry: Option<Entry>,
+}
+
+impl Service {
+    /// A service for what this application offers.
+    pub fn new(application: impl Application) -> Arc<Service> {
+        Arc::new(Service {
+            application: Box::new(application),
+            running: Running::default(),
+            sessions: Sessions::default(),
+            dialogs: AtomicU64::new(0),
+        })
+    }
+
+    /// Begins a dialog with a peer whose messages share a stream.
+    pub fn dialog(&self) -> Dialog {
+        Dialog {
+            scope: Scope::Dialog(self.dialogs.fetch_add(1, Ordering::Relaxed)),
+            running: self.running.clone(),
+            state: Mutex::default(),
+        }
+    }
+
+    /// Takes in one body.
+    pub fn receive(self: &Arc<Self>, body: &[u8], headers: &Headers, via: &Via<'_>) -> Reception {
+        let result = match jsonrpc::parse(body) {
+            Ok(Body::One(message)) => self.receive_one(message, headers, via),
+            Ok(Body::Batch(items)) => self.receive_batch(items, headers, via),
+            Err(malformed) => Err(malformed),
+        };
+        result.unwrap_or_else(|malformed| {
+            Reception::Answered(Reply::new(400, malformed.fault.message_for(&malformed.id)))
+        })
+    }
+
+    fn receive_one(
+        self: &Arc<Self>,
+        message: Message,
+        headers: &Headers,
+        via: &Via<'_>,
+    ) -> Result<Reception, Malformed> {
+        match message {
+            Message::Response if matches!(via, Via::Http { .. }) && is_modern_header(headers) => {
+                let fault = Fault::new(
+                    jsonrpc::INVALID_REQUEST,
+                    "answers are not posted in this revision",
+                );
+                Err(Malformed {
+                    id: Value::Null,
+                    fault,
+                })
+            }
+            Message::Response => Ok(Reception::Accepted),
+            Message::Notification { method, params } => {
+                self.notice(&method, &params, headers, via);
+                Ok(Reception::Accepted)
+            }
+            Message::Request { id, method, params } => {
+                match self.standing(&method, &params, headers, via) {
+                    Ok(standing) => Ok(self.ask(standing, id, method, params, headers, via)),
+                    Err(Refusal { status, fault }) => Ok(Reception::Answered(Reply::new(
+                        status,
+                        fault.message_for(&id),
+                    ))),
+                }
+            }
+        }
+    }
+
+    /// Batches exist in one revision only, which has no version header.
+    fn receive_batch(
+        self: &Arc<Self>,
+        items: Vec<Result<Message, Malformed>>,
+        headers: &Headers,
+        via: &Via<'_>,
+    ) -> Result<Reception, Malformed> {
+        let refuse = |why: &str| {
+            let fault = Fault::new(jsonrpc::INVALID_REQUEST, why);
+            Err(Malformed {
+                id: Value::Null,
+                fault,
+            })
+        };
+        let revision = match via {
+            Via::Http { .. } => match era::of_header(headers) {
+                HeaderRevision::Absent => {
+                    self.session_revision(headers).unwrap_or(Revision::UNNAMED)
+                }
+                HeaderRevision::Legacy(revision) => revision,
+                HeaderRevision::Modern | HeaderRevision::Unknown => {
+                    return refuse("batches exist only in revision 2025-03-26");
+                }
+            },
+            Via::Sse(dialog) | Via::Stdio(dialog) => {
+                dialog.lock().revision.unwrap_or(Revision::UNNAMED)
+            }
+        };
+        if !revision.has_batches() {
+            return refuse("batches exist only in revision 2025-03-26");
+        }
+        for item in items.iter().flatten() {
+            if let Message::Request { method, params, .. } = item {
+                if method == "initialize" {
+                    return refuse("`initialize` must not be in a batch");
+                }
+                if era::has_envelope(params) {
+                    return refuse("a request of revision 2026-07-28 must not be in a batch");
+                }
+            }
+        }
+
+        let mut work = Work {
+            service: self.clone(),
+            items: Vec::with_capacity(items.len()),
+            is_batch: true,
+            cancellation: Cancellation::default(),
+            wants_progress: false,
+        };
+        for item in items {
+            let reception = match item {
+                Ok(message) => self.receive_one(message, headers, via)?,
+                Err(malformed) => {
+                    work.items
+                        .push(Item::Answered(malformed.fault.message_for(&malformed.id)));
+                    continue;
+                }
+            };
+            match reception {
+                Reception::Accepted | Reception::Listen(_) => (),
+                Reception::Answered(reply) => work.items.push(Item::Answered(reply.body)),
+                Reception::Work(one) => {
+                    let inner = one.cancellation;
+                    work.cancellation.then(move || inner.cancel());
+                    work.wants_progress |= one.wants_progress;
+                    work.items.extend(one.items);
+                }
+            }
+        }
+        let only_answers = work
+            .items
+            .iter()
+            .all(|item| matches!(item, Item::Answered(_)));
+        match work.items.is_empty() {
+            true => Ok(Reception::Accepted),
+            false if only_answers => {
+                let messages: Vec<String> = work
+                    .items
+                    .into_iter()
+                    .filter_map(|item| match item {
+                        Item::Answered(message) => Some(message),
+                        Item::Ask(_) => None,
+                    })
+                    .collect();
+                Ok(Reception::Answered(Reply::new(
+                    200,
+                    format!("[{}]", messages.join(",")),
+                )))
+            }
+            false => Ok(Reception::Work(work)),
+        }
+    }
+
+    /// Where a request stands: its revision, and within what its id is known.
+    fn standing(
+        &self,
+        method: &str,
+        params: &Map<String, Value>,
+        headers: &Headers,
+        via: &Via<'_>,
+    ) -> Result<Standing, Refusal> {
+        let modern = |headers| match era::check_modern(method, params, headers) {
+            Ok(()) => Ok(Revision::V2026_07_28),
+            Err(fault) => Err(Refusal { status: 400, fault }),
+        };
+        let refuse = |status, code, message: String| {
+            Err(Refusal {
+                status,
+                fault: Fault::new(code, message),
+            })
+        };
+        match via {
+            Via::Http { .. } => {
+                if era::has_envelope(params) {
+                    return Ok(Standing {
+                        revision: modern(Some(headers))?,
+                        scope: None,
+                    });
+                }
+                let session = headers.get(SESSION_HEADER);
+                if method == "initialize" {
+                    return Ok(Standing {
+                        revision: Revision::NEWEST_LEGACY,
+                        scope: None,
+                    });
+                }
+                let by_header = match era::of_header(headers) {
+                    HeaderRevision::Modern => {
+                        return Ok(Standing {
+                            revision: modern(Some(headers))?,
+                            scope: None,
+                        });
+                    }
+                    HeaderRevision::Unknown => {
+                        let known = Revision::ALL.map(Revision::word).join(", ");
+                        let message =
+                            format!("the header MCP-Protocol-Version must be one of {known}");
+                        return refuse(400, jsonrpc::INVALID_REQUEST, message);
+                    }
+                    HeaderRevision::Legacy(revision) => Some(revision),
+                    HeaderRevision::Absent => None,
+                };
+                let by_session = self.session_revision(headers);
+                if session.is_some() && by_session.is_none() {
+                    let message = "there is no such session; begin again with `initialize`";
+                    return refuse(404, jsonrpc::INVALID_REQUEST, message.into());
+                }
+                Ok(Standing {
+                    revision: by_session.or(by_header).unwrap_or(Revision::UNNAMED),
+                    scope: session.map(|session| Scope::Session(session.to_owned())),
+                })
+            }
+            Via::Sse(dialog) => {
+                if era::has_envelope(params) {
+                    // Revision 2026-07-28 has no such transport; this answer makes its clients fall back.
+                    let message = "revision 2026-07-28 is served on /mcp, not on this transport";
+                    return refuse(200, jsonrpc::METHOD_NOT_FOUND, message.into());
+                }
+                let revision = dialog.lock().revision.unwrap_or(Revision::V2024_11_05);
+                Ok(Standing {
+                    revision,
+                    scope: Some(dialog.scope.clone()),
+                })
+            }
+            Via::Stdio(dialog) => {
+                let scope = Some(dialog.scope.clone());
+                if era::has_envelope(params) {
+                    return Ok(Standing {
+                        revision: modern(None)?,
+                        scope,
+                    });
+                }
+                match dialog.lock().revision {
+                    Some(revision) => Ok(Standing { revision, scope }),
+                    None if matches!(method, "initialize" | "ping") => Ok(Standing {
+                        revision: Revision::NEWEST_LEGACY,
+                        scope,
+                    }),
+                    None => {
+                        let message = "begin with `initialize`, or send the envelope of revision 2026-07-28 in `params._meta`";
+                        refuse(400, jsonrpc::INVALID_PARAMS, message.into())
+                    }
+                }
+            }
+        }
+    }
+
+    fn ask(
+        self: &Arc<Self>,
+        standing: Standing,
+        id: Value,
+        method: String,
+        params: Map<String, Value>,
+        headers: &Headers,
+        via: &Via<'_>,
+    ) -> Reception {
+        let revision = standing.revision;
+        if method == "initialize" && revision.is_legacy() {
+            return Reception::Answered(self.initialize(&id, &params, via));
+        }
+        if let Some(answer) = methods::at_once(self, &method, &params, revision) {
+            if method == "logging/setLevel" && answer.is_ok() {
+                self.set_level(&params, headers, via);
+            }
+            return Reception::Answered(methods::reply(&id, revision, answer));
+        }
+        let cancellation = Cancellation::default();
+        let entry = standing
+            .scope
+            .map(|scope| self.running.enter(scope, &id, cancellation.clone()));
+        if method == "subscriptions/listen" && !revision.is_legacy() {
+            return Reception::Listen(methods::listen(&id, cancellation, entry));
+        }
+        let streams = match via {
+            Via::Http { streams } => *streams,
+            Via::Sse(_) => true,
+            Via::Stdio(_) => false,
+        };
+        let meta = era::envelope(&params);
+        let progress_token = meta
+            .and_then(|meta| meta.get("progressToken"))
+            .filter(|token| token.is_string() || token.is_i64() || token.is_u64())
+            .cloned();
+        let log_level = match via {
+            _ if !revision.is_legacy() => meta
+                .and_then(|meta| meta.get(era::LOG_LEVEL_KEY)?.as_str())
+                .and_then(Level::named),
+            Via::Http { .. } => headers
+                .get(SESSION_HEADER)
+                .and_then(|session| self.sessions.level(session)),
+            Via::Sse(dialog) | Via::Stdio(dialog) => dialog.lock().level,
+        };
+        let wants_progress = progress_token.is_some() || log_level.is_some();
+        let asked = Asked {
+            id,
+            parts: CallParts {
+                revision,
+                headers: headers.clone(),
+                cancellation: cancellation.clone(),
+                progress_token,
+                log_level,
+                client: methods::client_side(&params),
+                answer_bytes_max: streams.then_some(EVENT_BYTES_MAX),
+            },
+            method,
+            params,
+            entry,
+        };
+        Reception::Work(Work {
+            service: self.clone(),
+            items: vec![Item::Ask(Box::new(asked))],
+            is_batch: false,
+            cancellation,
+            wants_progress,
+        })
+    }
+
+    fn initialize(&self, id: &Value, params: &Map<String, Value>, via: &Via<'_>) -> Reply {
+        let (revision, result) = match methods::initialize(self, params) {
+            Ok(negotiated) => negotiated,
+            Err(fault) => return Reply::new(200, fault.message_for(id)),
+        };
+        let session = match via {
+            Via::Http { .. } => self.sessions.begin(revision),
+            Via::Sse(dialog) | Via::Stdio(dialog) => {
+                dialog.lock().revision = Some(revision);
+                None
+            }
+        };
+        Reply {
+            session,
+            ..Reply::new(200, jsonrpc::result_message(id, &result))
+        }
+    }
+
+    fn notice(&self, method: &str, params: &Map<String, Value>, headers: &Headers, via: &Via<'_>) {
+        let scope = match via {
+            // In the stateless revision a client cancels by closing the stream, never by a posted notification.
+            Via::Http { .. } if is_modern_header(headers) || era::has_envelope(params) => None,
+            Via::Http { .. } => headers
+                .get(SESSION_HEADER)
+                .filter(|session| self.sessions.revision(session).is_some())
+                .map(|session| Scope::Session(session.to_owned())),
+            Via::Sse(dialog) | Via::Stdio(dialog) => Some(dialog.scope.clone()),
+        };
+        if method == "notifications/cancelled"
+            && let (Some(scope), Some(id)) = (scope, params.get("requestId"))
+        {
+            self.running.cancel(&scope, id);
+        }
+    }
+
+    fn set_level(&self, params: &Map<String, Value>, headers: &Headers, via: &Via<'_>) {
+        let level = params
+            .get("level")
+            .and_then(Value::as_str)
+            .and_then(Level::named);
+        match via {
+            Via::Http { .. } => {
+                if let (Some(session), Some(level)) = (headers.get(SESSION_HEADER), level) {
+                    self.sessions.set_level(session, level);
+                }
+            }
+            Via::Sse(dialog) | Via::Stdio(dialog) => dialog.lock().level = level,
+        }
+    }
+
+    fn session_revision(&self, headers: &Headers) -> Option<Revision> {
+        headers
+            .get(SESSION_HEADER)
+            .and_then(|session| self.sessions.revision(session))
+    }
+}
+
+impl Dialog {
+    fn lock(&self) -> std::sync::MutexGuard<'_, DialogState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Standing {
+    revision: Revision,
+    scope: Option<Scope>,
+}
+
+struct Refusal {
+    status: u16,
+    fault: Fault,
+}
+
+fn is_modern_header(headers: &Headers) -> bool {
+    matches!(era::of_header(headers), HeaderRevision::Modern)
+}

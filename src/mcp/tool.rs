@@ -1,0 +1,243 @@
+//! One row of a tool table, and the one way to call it.
+
+use serde_json::{Map, Value, json};
+
+use super::result::{Content, ToolResult};
+use super::shape::{Field, Shape, Unknown, object_schema};
+
+/// A tool: a row of data and a function. `C` is what a call works with.
+pub struct Tool<C: 'static> {
+    /// `mixpanel_<verb>_<noun>`, `[a-z0-9_]`, at most 40 characters.
+    pub name: &'static str,
+    /// For people.
+    pub title: &'static str,
+    /// For the model: what it answers, when to use it, what it costs.
+    pub about: &'static str,
+    /// What a call leaves behind.
+    pub effect: Effect,
+    /// What it takes.
+    pub params: &'static [Field],
+    /// What it gives, beside the `summary` that every answer begins with.
+    pub output: &'static [Field],
+    /// What it does. Sees only arguments that fit `params`.
+    pub run: fn(&C, &Value) -> Result<Answer, Failure>,
+}
+
+/// What a call leaves behind. There is no default: each tool says it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Effect {
+    /// Nothing.
+    Reads,
+    /// Something new; a second equal call adds again.
+    Adds,
+    /// Something new or the same again; a second equal call changes nothing more.
+    Sets,
+    /// Something may be lost.
+    Destroys,
+}
+
+/// What a tool found.
+#[derive(Debug)]
+pub struct Answer {
+    /// One line: what was asked, of which project and days, and the main figure.
+    pub summary: String,
+    /// The figures, as the tool's `output` says.
+    pub data: Map<String, Value>,
+}
+
+/// Why a call gave no answer, told so that the model can mend it.
+#[derive(Debug)]
+pub struct Failure {
+    /// What happened, whose fault it is, what to do next.
+    pub text: String,
+    /// The same as facts: `kind` and more.
+    pub facts: Map<String, Value>,
+}
+
+impl Failure {
+    /// A failure of this kind (one `snake_case` word) in a sentence.
+    pub fn new(kind: &str, text: impl Into<String>) -> Failure {
+        Failure {
+            text: text.into(),
+            facts: Map::from_iter([("kind".into(), kind.into())]),
+        }
+    }
+
+    /// The same with one more fact.
+    pub fn with(mut self, name: &str, fact: impl Into<Value>) -> Failure {
+        self.facts.insert(name.into(), fact.into());
+        self
+    }
+}
+
+impl<C> Tool<C> {
+    /// The entry of this tool in `tools/list`.
+    pub fn definition(&self) -> Value {
+        let destroys = self.effect == Effect::Destroys;
+        json!({
+            "name": self.name,
+            "title": self.title,
+            "description": self.about,
+            "inputSchema": object_schema(self.params, Unknown::Refused),
+            "outputSchema": object_schema(&self.fields_out(), Unknown::Open),
+            "annotations": {
+                "title": self.title,
+                "readOnlyHint": self.effect == Effect::Reads,
+                "destructiveHint": destroys,
+                "idempotentHint": matches!(self.effect, Effect::Reads | Effect::Sets),
+                "openWorldHint": true,
+            },
+        })
+    }
+
+    /// Checks the arguments, runs the tool and gives what the model reads.
+    pub fn call(&self, context: &C, arguments: &Value) -> ToolResult {
+        let faults = Shape::Object(self.params).faults(arguments);
+        let answer = if faults.is_empty() {
+            (self.run)(context, arguments)
+        } else {
+            let text = format!(
+                "{} was not called, its arguments do not fit:\n{}",
+                self.name,
+                faults.join("\n")
+            );
+            Err(Failure::new("bad_arguments", text).with("faults", faults))
+        };
+        match answer {
+            Ok(answer) => self.complete(answer),
+            Err(failure) => failed(failure),
+        }
+    }
+
+    fn complete(&self, answer: Answer) -> ToolResult {
+        let mut data = answer.data;
+        data.insert("summary".into(), answer.summary.as_str().into());
+        // So every test that calls a tool also proves its output schema.
+        #[cfg(debug_assertions)]
+        {
+            let object = Value::Object(data.clone());
+            let fields = self.fields_out();
+            for field in &fields {
+                let faults = object
+                    .get(field.name)
+                    .map(|value| field.shape.faults(value))
+                    .unwrap_or_default();
+                debug_assert!(
+                    faults.is_empty(),
+                    "{}: {}: {faults:?}",
+                    self.name,
+                    field.name
+                );
+                debug_assert!(
+                    !field.required || object.get(field.name).is_some(),
+                    "{}: no {}",
+                    self.name,
+                    field.name
+                );
+            }
+            let known = |name: &String| fields.iter().any(|field| field.name == name);
+            let unknown: Vec<&String> = data.keys().filter(|name| !known(name)).collect();
+            debug_assert!(
+                unknown.is_empty(),
+                "{}: {unknown:?} is not in its output",
+                self.name
+            );
+        }
+        // The summary stands first, where a model and a person begin to read.
+        data.remove("summary");
+        let rest = Value::Object(data).to_string();
+        let comma = if rest.len() > 2 { "," } else { "" };
+        let summary = Value::from(answer.summary);
+        ToolResult::structured(format!(r#"{{"summary":{summary}{comma}{}"#, &rest[1..]))
+    }
+
+    fn fields_out(&self) -> Vec<Field> {
+        let mut fields = vec![Field::always("summary", Shape::Words)];
+        fields.extend_from_slice(self.output);
+        fields
+    }
+}
+
+fn failed(failure: Failure) -> ToolResult {
+    let mut facts = failure.facts;
+    facts.insert("error".into(), failure.text.as_str().into());
+    ToolResult {
+        content: vec![Content::Text(failure.text)],
+        structured: Some(Value::Object(facts).to_string()),
+        is_error: true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOUBLE: Tool<i64> = Tool {
+        name: "test_double",
+        title: "Double",
+        about: "Doubles a number.",
+        effect: Effect::Reads,
+        params: &[Field {
+            name: "of",
+            about: "What.",
+            shape: Shape::Int { min: 0, max: 9 },
+            required: true,
+        }],
+        output: &[Field::always("double", Shape::Count)],
+        run: |factor, arguments| {
+            let of = arguments["of"].as_i64().unwrap_or_default();
+            Ok(Answer {
+                summary: format!("twice {of}"),
+                data: Map::from_iter([("double".into(), (of * factor).into())]),
+            })
+        },
+    };
+
+    #[test]
+    fn a_result_begins_with_its_summary_and_its_text_is_the_same_json() {
+        let result = DOUBLE.call(&2, &json!({"of": 4}));
+        assert_eq!(
+            result.structured.as_deref(),
+            Some(r#"{"summary":"twice 4","double":8}"#)
+        );
+        let Content::Text(text) = &result.content[0] else {
+            panic!("text comes first")
+        };
+        assert_eq!(Some(text), result.structured.as_ref());
+        assert!(!result.is_error);
+    }
+
+    #[test]
+    fn a_bad_call_is_not_run_and_told_with_all_its_faults() {
+        let result = DOUBLE.call(&2, &json!({"of": 10, "fo": 1}));
+        assert!(result.is_error);
+        let facts: Value = serde_json::from_str(&result.structured.unwrap()).unwrap();
+        assert_eq!(facts["kind"], "bad_arguments");
+        assert_eq!(
+            facts["faults"],
+            json!([
+                "of: must be an integer from 0 to 9, got 10",
+                "fo: unknown, known are of"
+            ])
+        );
+    }
+
+    #[test]
+    fn a_definition_publishes_what_is_checked() {
+        let definition = DOUBLE.definition();
+        assert_eq!(
+            definition["inputSchema"],
+            json!({
+                "type": "object",
+                "properties": {"of": {"type": "integer", "minimum": 0, "maximum": 9, "description": "What."}},
+                "required": ["of"],
+                "additionalProperties": false,
+            })
+        );
+        assert_eq!(
+            definition["outputSchema"]["required"],
+            json!(["summary", "double"])
+        );
+        assert_eq!(definition["annotations"]["readOnlyHint"], true);
+    }
+}
