@@ -1,8 +1,11 @@
 //! The header fields that came with a message; none on stdio.
 
-/// Header fields, names in lower case, values trimmed.
+/// Header fields, names in lower case, values trimmed; and whether their sender is trusted.
 #[derive(Clone, Default)]
-pub struct Headers(Vec<(String, String)>);
+pub struct Headers {
+    fields: Vec<(String, String)>,
+    trusted: bool,
+}
 
 impl Headers {
     /// Takes the fields in the order in which they came.
@@ -13,17 +16,33 @@ impl Headers {
                 value.trim_matches([' ', '\t']).to_owned(),
             )
         };
-        Headers(fields.into_iter().map(trimmed).collect())
+        Headers {
+            fields: fields.into_iter().map(trimmed).collect(),
+            trusted: false,
+        }
+    }
+
+    /// The same from a sender for whom the transport vouches: it may use what the server itself was given.
+    pub fn trusted(self, trusted: bool) -> Headers {
+        Headers { trusted, ..self }
+    }
+
+    /// Whether the transport vouches for the sender.
+    pub fn is_trusted(&self) -> bool {
+        self.trusted
     }
 
     /// The first value of a field; `name` in lower case.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
+        self.fields
+            .iter()
+            .find(|(field, _)| field == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Every value of a field, since some may come only once.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0
+        self.fields
             .iter()
             .filter(move |(field, _)| field == name)
             .map(|(_, value)| value.as_str())

@@ -39,7 +39,7 @@ pub enum Via<'a> {
     Stdio(&'a Dialog),
 }
 
-/// What several messages of one peer have in common on a transport that keeps a peer: dropped, it cancels its calls.
+/// What several messages of one peer have in common on a transport that keeps a peer.
 pub struct Dialog {
     scope: Scope,
     running: Running,
@@ -52,8 +52,9 @@ struct DialogState {
     level: Option<Level>,
 }
 
-impl Drop for Dialog {
-    fn drop(&mut self) {
+impl Dialog {
+    /// Cancels all its calls: the peer has gone.
+    pub fn end(&self) {
         self.running.cancel_all_of(&self.scope);
     }
 }

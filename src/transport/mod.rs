@@ -1,1 +1,19 @@
-//! See the crate's first page.
+//! How messages come and go: Streamable HTTP (`/mcp`), HTTP+SSE (`/sse`, `/messages/`) and `/health`.
+//!
+//! **Invariant:** nothing here knows what a message means; [`crate::mcp::service::Service`] says what to do with it.
+//!
+//! Threads: the [`crew`] receives requests and runs calls; one heartbeat thread keeps every open stream
+//! alive and notices broken ones.
+
+mod access;
+mod crew;
+mod event_stream;
+mod heartbeat;
+mod http;
+mod sse;
+mod streamable;
+mod streams;
+mod wire;
+
+pub use access::Access;
+pub use http::{HttpServer, HttpSettings};

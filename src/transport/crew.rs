@@ -1,0 +1,219 @@
+//! The worker threads. A few receive requests; whoever gets one that may last first sees to it that enough
+//! others go on receiving, and then runs it in its own thread (leaders and followers): a call costs no
+//! hop between threads, and however many calls last, quick requests are answered at once.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use threadpool::ThreadPool;
+
+/// Fewer threads never receive.
+const RECEIVERS_MIN: usize = 2;
+/// More threads never receive: each that wakes up for nothing costs.
+const RECEIVERS_MAX: usize = 4;
+/// The stack of a thread: address space, of which only what is used takes memory.
+pub(super) const STACK_BYTES: usize = 1024 * 1024;
+
+/// Work that may last.
+pub(super) type Job = Box<dyn FnOnce() + Send>;
+
+/// Receives one request and deals with it. `false`: there will be no more.
+pub(super) type Receive = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// The threads.
+#[derive(Clone)]
+pub(super) struct Crew(Arc<Shared>);
+
+struct Shared {
+    /// `threadpool` starts all its threads at once, so it begins small and grows with the calls that run.
+    pool: Mutex<ThreadPool>,
+    state: Mutex<State>,
+    calls_max: usize,
+    waiting_max: usize,
+}
+
+struct State {
+    receive: Option<Receive>,
+    receiving: usize,
+    running: usize,
+    waiting: VecDeque<Job>,
+    /// Claims to wait that were given: as many as wait, or are about to.
+    claims: usize,
+}
+
+/// What a thread does when no job is left.
+#[derive(Clone, Copy, PartialEq)]
+enum After {
+    Receive,
+    Leave,
+}
+
+/// A place for one job, to be redeemed at once.
+#[must_use]
+pub(super) enum Claim {
+    /// With a worker.
+    Now,
+    /// In the queue.
+    Later,
+}
+
+/// All workers are busy and the queue is full.
+pub(super) struct Full;
+
+impl Crew {
+    /// A crew that runs at most `calls_max` jobs at once, and keeps at most `waiting_max` more.
+    pub(super) fn new(calls_max: usize, waiting_max: usize) -> Crew {
+        let pool = threadpool::Builder::new()
+            .num_threads(RECEIVERS_MIN)
+            .thread_name("worker".into())
+            .thread_stack_size(STACK_BYTES)
+            .build();
+        let state = State {
+            receive: None,
+            receiving: 0,
+            running: 0,
+            waiting: VecDeque::new(),
+            claims: 0,
+        };
+        Crew(Arc::new(Shared {
+            pool: Mutex::new(pool),
+            state: Mutex::new(state),
+            calls_max,
+            waiting_max,
+        }))
+    }
+
+    /// Begins to receive.
+    pub(super) fn receive(&self, receive: Receive) {
+        let mut state = self.0.state();
+        state.receive = Some(receive);
+        state.receiving = RECEIVERS_MIN;
+        drop(state);
+        (0..RECEIVERS_MIN).for_each(|_| self.add_receiver(RECEIVERS_MIN));
+    }
+
+    /// How many threads receive now: so many must be woken to end.
+    pub(super) fn receivers(&self) -> usize {
+        self.0.state().receiving
+    }
+
+    /// A claim to run one job, now or when a worker is free.
+    pub(super) fn claim(&self) -> Result<Claim, Full> {
+        let mut state = self.0.state();
+        if state.running < self.0.calls_max {
+            state.running += 1;
+            return Ok(Claim::Now);
+        }
+        if state.claims < self.0.waiting_max {
+            state.claims += 1;
+            return Ok(Claim::Later);
+        }
+        Err(Full)
+    }
+
+    /// Runs a job in this thread, which is one that receives; another takes its place if need be.
+    /// Where all workers are busy the job waits for one of them.
+    pub(super) fn run_here(&self, claim: Claim, job: Job) {
+        let mut state = self.0.state();
+        let Some(job) = state.redeem(claim, job, self.0.calls_max) else {
+            return;
+        };
+        state.receiving -= 1;
+        let short = state.receiving < RECEIVERS_MIN && state.receive.is_some();
+        if short {
+            state.receiving += 1;
+        }
+        let threads = state.running + state.receiving;
+        drop(state);
+        if short {
+            self.add_receiver(threads);
+        }
+        self.0.run_and_go_on(job, After::Receive);
+    }
+
+    /// Runs a job in a thread of its own, for transports that receive by themselves.
+    pub(super) fn run_elsewhere(&self, claim: Claim, job: Job) {
+        let mut state = self.0.state();
+        let Some(job) = state.redeem(claim, job, self.0.calls_max) else {
+            return;
+        };
+        let threads = state.running + state.receiving;
+        drop(state);
+        let shared = self.0.clone();
+        self.0
+            .grow(threads)
+            .execute(move || shared.run_and_go_on(job, After::Leave));
+    }
+
+    fn add_receiver(&self, threads: usize) {
+        let shared = self.0.clone();
+        self.0.grow(threads).execute(move || shared.receive_loop());
+    }
+}
+
+impl Shared {
+    fn receive_loop(&self) {
+        let Some(receive) = self.state().receive.clone() else {
+            return;
+        };
+        loop {
+            // A fault in one request costs that request.
+            let goes_on = catch_unwind(AssertUnwindSafe(|| receive())).unwrap_or(true);
+            let mut state = self.state();
+            if !goes_on || state.receiving > RECEIVERS_MAX {
+                state.receiving -= 1;
+                return;
+            }
+        }
+    }
+
+    /// Runs a job, and then those that wait.
+    fn run_and_go_on(&self, job: Job, after: After) {
+        let mut next = Some(job);
+        while let Some(job) = next {
+            // A fault in one job costs that job.
+            let _ = catch_unwind(AssertUnwindSafe(job));
+            let mut state = self.state();
+            next = state.waiting.pop_front();
+            if next.is_some() {
+                state.claims -= 1;
+            } else {
+                // Under the same lock, so that no job is queued behind a worker that has just left.
+                state.running -= 1;
+                state.receiving += usize::from(after == After::Receive);
+            }
+        }
+    }
+
+    /// The pool with at least so many threads.
+    fn grow(&self, threads: usize) -> MutexGuard<'_, ThreadPool> {
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        if pool.max_count() < threads {
+            pool.set_num_threads(threads);
+        }
+        pool
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The job, if it may run now; else it waits.
+    fn redeem(&mut self, claim: Claim, job: Job, calls_max: usize) -> Option<Job> {
+        match claim {
+            Claim::Now => Some(job),
+            Claim::Later if self.running < calls_max => {
+                self.claims -= 1;
+                self.running += 1;
+                Some(job)
+            }
+            Claim::Later => {
+                self.waiting.push_back(job);
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The event streams that stay open: how many there may be, and who looks after them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::heartbeat::{Beating, Heartbeat};
+
+/// A stream that stays open until one side ends it.
+pub(super) trait Lasting: Beating {
+    /// Ends it from our side.
+    fn end(&self);
+}
+
+/// All of them, counted.
+pub(super) struct Streams {
+    open: Mutex<Open>,
+    max: usize,
+    heartbeat: Heartbeat,
+}
+
+#[derive(Default)]
+struct Open {
+    streams: HashMap<u64, Arc<dyn Lasting>>,
+    /// Places given away, streams included.
+    taken: usize,
+    next: u64,
+}
+
+/// A place for one more stream; given back when dropped unused.
+pub(super) struct Place(Arc<Streams>);
+
+impl Streams {
+    /// Room for so many.
+    pub(super) fn new(max: usize, heartbeat: Heartbeat) -> Arc<Streams> {
+        Arc::new(Streams {
+            open: Mutex::default(),
+            max,
+            heartbeat,
+        })
+    }
+
+    /// A place for one more. `None`: all are taken.
+    pub(super) fn place(self: &Arc<Self>) -> Option<Place> {
+        let mut open = self.lock();
+        if open.taken >= self.max {
+            return None;
+        }
+        open.taken += 1;
+        Some(Place(self.clone()))
+    }
+
+    /// Forgets a stream whose client has gone.
+    pub(super) fn forget(&self, number: u64) {
+        let mut open = self.lock();
+        let gone = open.streams.remove(&number);
+        open.taken -= usize::from(gone.is_some());
+        drop(open);
+        // Dropped outside of the lock: its calls are cancelled now.
+        drop(gone);
+    }
+
+    /// Ends all of them.
+    pub(super) fn end_all(&self) {
+        let streams = std::mem::take(&mut self.lock().streams);
+        self.lock().taken -= streams.len();
+        streams.values().for_each(|stream| stream.end());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// Keeps a stream here; its number is for [`Streams::forget`].
+    pub(super) fn hold(self, stream: Arc<dyn Lasting>) -> u64 {
+        let streams = self.0.clone();
+        let mut open = streams.lock();
+        let number = open.next;
+        open.next += 1;
+        open.streams.insert(number, stream);
+        // The place goes over to the stream.
+        open.taken += 1;
+        let is_first = open.streams.len() == 1;
+        drop(open);
+        if is_first {
+            let watched: Arc<dyn Beating> = streams.clone();
+            streams.heartbeat.watch(Arc::downgrade(&watched));
+        }
+        number
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.lock().taken -= 1;
+    }
+}
+
+impl Beating for Streams {
+    fn beat(&self) -> bool {
+        let streams: Vec<(u64, Arc<dyn Lasting>)> = self
+            .lock()
+            .streams
+            .iter()
+            .map(|(number, stream)| (*number, stream.clone()))
+            .collect();
+        for (number, stream) in streams {
+            if !stream.beat() {
+                self.forget(number);
+            }
+        }
+        !self.lock().streams.is_empty()
+    }
+}
