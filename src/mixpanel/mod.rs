@@ -1,1 +1,52 @@
-//! See the crate's first page.
+//! Four clients of Mixpanel over one `http.rs`.
+//!
+//! **Invariant:** only `http.rs` opens connections, retries, or reads a status code; nothing here knows MCP.
+//! Several people with different accounts are served by one process: credentials belong to a request,
+//! are never shared and never mixed.
+//!
+//! # Where to begin
+//!
+//! - [`Mixpanel`] is made once; [`Mixpanel::caller`] reads who asks, [`Mixpanel::for_caller`] gives that
+//!   caller's [`Clients`].
+//! - `query.rs`, `export.rs`, `app.rs` and `ingestion.rs` have one method an operation.
+//! - [`Error`] tells apart what a caller can do something about.
+//! - [`Stop`] breaks a caller's running requests off.
+
+mod api;
+mod app;
+mod clients;
+mod connector;
+mod credentials;
+mod error;
+mod export;
+mod expression;
+mod http;
+mod ingestion;
+mod query;
+mod question;
+mod region;
+mod report;
+mod request;
+mod stop;
+mod tls;
+mod words;
+
+pub use api::{Api, BaseUrls, Timeouts};
+pub use app::{Me, MeOrganization, MeProject, MixpanelAppApiClient, ProjectDetails, Workspace};
+pub use clients::{Clients, Config, Mixpanel};
+pub use credentials::{Caller, ProjectId, Secret, ServiceAccount};
+pub use error::{Error, Phase};
+pub use export::{ExportLines, ExportQuery, MixpanelExportClient};
+pub use expression::{boolean, number, property, string, user_property};
+pub use ingestion::{FailedRecord, ImportOutcome, MixpanelIngestionClient};
+pub use query::MixpanelQueryClient;
+pub use question::{
+    Aggregation, CountType, DateRange, FrequencyQuery, FrequencyUnit, FunnelQuery, LengthUnit,
+    ProfileQuery, RetentionQuery, RetentionType, Segmentation, Unit,
+};
+pub use region::Region;
+pub use report::{
+    ActivityEvent, Cohort, Frequency, Funnel, FunnelDay, FunnelMeta, FunnelStep, Insights, Profile,
+    ProfilePage, PropertyCount, Retention, SavedCohort, SavedFunnel, Series, TopEvent,
+};
+pub use stop::Stop;

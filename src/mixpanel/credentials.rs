@@ -1,0 +1,256 @@
+//! Who asks: a service account, a project, a region, from a request's headers or from the environment.
+//!
+//! A header wins whole: nothing of the environment's account is ever joined to it. Nothing here is sent anywhere.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde::Deserialize;
+
+use super::error::Error;
+use super::region::Region;
+
+/// No credential is longer. More is refused before it is decoded.
+const HEADER_BYTES_MAX: usize = 8 * 1024;
+/// An id of a project is a number of 64 bits.
+const PROJECT_DIGITS_MAX: usize = 19;
+
+const AUTHORIZATION_FORM: &str = "Basic <base64 of username:secret>";
+const AUTH_TOKEN_FORM: &str = "username:secret or username:secret:project_id";
+const AUTH_DATA_FORM: &str = r#"base64 of {"serviceaccount_username": "..", "serviceaccount_secret": "..", "project_id": ".."}"#;
+
+/// A text that is never shown: `Debug` and `Display` say `[redacted]`.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes a text in.
+    pub fn new(text: impl Into<String>) -> Secret {
+        Secret(text.into())
+    }
+
+    /// The text itself: only to be sent to Mixpanel, or to be found and hidden.
+    pub(super) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// The number of a project, as text: 1 to 19 digits.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProjectId(String);
+
+impl ProjectId {
+    /// Reads digits. Anything else is nothing: the id becomes part of a path.
+    pub fn parse(text: &str) -> Option<ProjectId> {
+        let text = text.trim();
+        let sound = (1..=PROJECT_DIGITS_MAX).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_digit());
+        sound.then(|| ProjectId(text.to_owned()))
+    }
+
+    /// The digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ProjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A service account of Mixpanel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceAccount {
+    /// Its name, as in `mcp.a1b2c3.mp-service-account`.
+    pub username: String,
+    /// Its secret.
+    pub secret: Secret,
+}
+
+impl ServiceAccount {
+    /// The value of the header that it signs a request with.
+    pub(super) fn authorization(&self) -> String {
+        format!(
+            "Basic {}",
+            BASE64_STANDARD.encode(format!("{}:{}", self.username, self.secret.expose()))
+        )
+    }
+}
+
+/// What the environment gives to those who may use it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Environment {
+    pub(super) region: Region,
+    pub(super) account: Option<ServiceAccount>,
+    pub(super) project: Option<ProjectId>,
+    pub(super) token: Option<Secret>,
+}
+
+/// Who asks, for one request.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// None for a caller with a project token alone.
+    pub(super) account: Option<ServiceAccount>,
+    /// The project of the caller's own header.
+    pub(super) project: Option<ProjectId>,
+    /// The environment's project token; only for a caller who uses the environment's credentials.
+    pub(super) token: Option<Secret>,
+    pub(super) region: Region,
+}
+
+impl Caller {
+    /// Where the caller's projects are.
+    pub fn region(&self) -> Region {
+        self.region
+    }
+
+    /// Reads a request's headers, then the environment if it is allowed.
+    pub(super) fn read(
+        header: &dyn Fn(&str) -> Option<String>,
+        environment: Option<&Environment>,
+        default_region: Region,
+    ) -> Result<Caller, Error> {
+        let region = match header("x-mixpanel-region") {
+            Some(text) => Region::parse(&text).ok_or(Error::InvalidRegion)?,
+            None => default_region,
+        };
+        if let Some((account, project)) = read_headers(header)? {
+            return Ok(Caller {
+                account: Some(account),
+                project,
+                token: None,
+                region,
+            });
+        }
+        match environment {
+            Some(environment) if environment.account.is_some() || environment.token.is_some() => {
+                Ok(Caller {
+                    account: environment.account.clone(),
+                    project: None,
+                    token: environment.token.clone(),
+                    region,
+                })
+            }
+            _ => Err(Error::NoCredentials),
+        }
+    }
+}
+
+type Credentials = (ServiceAccount, Option<ProjectId>);
+
+/// The first of the three headers that carries a service account.
+fn read_headers(header: &dyn Fn(&str) -> Option<String>) -> Result<Option<Credentials>, Error> {
+    if let Some(value) = header("authorization")
+        && let Some(credentials) = read_authorization(value.trim())?
+    {
+        return Ok(Some(credentials));
+    }
+    if let Some(value) = header("x-auth-token") {
+        let malformed = Error::MalformedCredentials {
+            header: "x-auth-token",
+            expected: AUTH_TOKEN_FORM,
+        };
+        return read_auth_token(value.trim()).ok_or(malformed).map(Some);
+    }
+    if let Some(value) = header("x-auth-data") {
+        let malformed = Error::MalformedCredentials {
+            header: "x-auth-data",
+            expected: AUTH_DATA_FORM,
+        };
+        return read_auth_data(value.trim()).ok_or(malformed).map(Some);
+    }
+    Ok(None)
+}
+
+/// A bearer token that is not `Basic` in disguise opens this server and is not for Mixpanel: it is passed over.
+fn read_authorization(value: &str) -> Result<Option<Credentials>, Error> {
+    let malformed = || Error::MalformedCredentials {
+        header: "authorization",
+        expected: AUTHORIZATION_FORM,
+    };
+    let (scheme, mut rest) = split_word(value);
+    if scheme.eq_ignore_ascii_case("bearer") {
+        let (inner, credentials) = split_word(rest);
+        if !inner.eq_ignore_ascii_case("basic") {
+            return Ok(None);
+        }
+        rest = credentials;
+    } else if !scheme.eq_ignore_ascii_case("basic") {
+        return Err(malformed());
+    }
+    let text = decode(rest).ok_or_else(malformed)?;
+    let (username, secret) = text.split_once(':').ok_or_else(malformed)?;
+    let account = account(username, secret).ok_or_else(malformed)?;
+    Ok(Some((account, None)))
+}
+
+/// `user:secret` or `user:secret:project`. Mixpanel's secrets have no colon.
+fn read_auth_token(value: &str) -> Option<Credentials> {
+    if value.len() > HEADER_BYTES_MAX {
+        return None;
+    }
+    let mut parts = value.splitn(3, ':');
+    let account = account(parts.next()?, parts.next()?)?;
+    let project = match parts.next() {
+        Some(text) => Some(ProjectId::parse(text)?),
+        None => None,
+    };
+    Some((account, project))
+}
+
+fn read_auth_data(value: &str) -> Option<Credentials> {
+    #[derive(Deserialize)]
+    struct AuthData {
+        serviceaccount_username: String,
+        serviceaccount_secret: String,
+        project_id: Option<serde_json::Value>,
+    }
+
+    let data: AuthData = serde_json::from_str(&decode(value)?).ok()?;
+    let account = account(&data.serviceaccount_username, &data.serviceaccount_secret)?;
+    let project = match data.project_id {
+        None | Some(serde_json::Value::Null) => None,
+        Some(serde_json::Value::String(text)) => Some(ProjectId::parse(&text)?),
+        Some(serde_json::Value::Number(number)) => Some(ProjectId::parse(&number.to_string())?),
+        Some(_) => return None,
+    };
+    Some((account, project))
+}
+
+fn account(username: &str, secret: &str) -> Option<ServiceAccount> {
+    let (username, secret) = (username.trim(), secret.trim());
+    let sound = !username.is_empty() && !secret.is_empty() && !username.contains(char::is_control);
+    sound.then(|| ServiceAccount {
+        username: username.to_owned(),
+        secret: Secret::new(secret),
+    })
+}
+
+fn decode(base64: &str) -> Option<String> {
+    if base64.len() > HEADER_BYTES_MAX {
+        return None;
+    }
+    String::from_utf8(BASE64_STANDARD.decode(base64.trim()).ok()?).ok()
+}
+
+/// The first word, and what follows it without the spaces between.
+fn split_word(text: &str) -> (&str, &str) {
+    let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+    (word, rest.trim_start())
+}

@@ -1,0 +1,366 @@
+//! Why there is no answer: told apart by what the caller can do about it.
+//!
+//! Statuses and bodies are turned into these in `http.rs`; the wording is here. No variant can hold a secret:
+//! Mixpanel's words are cut short and cleaned before they come here.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use super::api::Api;
+use super::region::Region;
+
+/// Why a request to Mixpanel gave no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The request brought no credentials, and it may not use the environment's or there are none.
+    NoCredentials,
+    /// A header with credentials does not have the form that it must have.
+    MalformedCredentials {
+        /// The name of the header.
+        header: &'static str,
+        /// The right form.
+        expected: &'static str,
+    },
+    /// `x-mixpanel-region` is not one of the three.
+    InvalidRegion,
+    /// No project is named, and there is no default.
+    NoProject,
+    /// A project id that is not a number.
+    InvalidProject,
+    /// Events are to be sent and there is no token of the project, and no service account to look it up.
+    NoProjectToken,
+    /// 401: Mixpanel does not know the service account.
+    Unauthorized {
+        /// Mixpanel's words.
+        words: Option<String>,
+    },
+    /// 402: the project's plan has no access to this API.
+    PaymentRequired {
+        /// Mixpanel's words.
+        words: Option<String>,
+    },
+    /// 403: a role, the plan, or the range of dates does not allow this.
+    Forbidden {
+        /// Mixpanel's words.
+        words: Option<String>,
+    },
+    /// 404.
+    NotFound {
+        /// Mixpanel's words.
+        words: Option<String>,
+    },
+    /// 400, and the other refusals of a request as it stands.
+    BadRequest {
+        /// The status.
+        status: u16,
+        /// Mixpanel's words.
+        words: Option<String>,
+    },
+    /// 413, or an address that is too long to be sent at all.
+    TooLarge {
+        /// Mixpanel's words.
+        words: Option<String>,
+    },
+    /// 429: the quota of the project is used up, or too many requests run at once.
+    RateLimited {
+        /// Whose quota.
+        api: Api,
+        /// How long to wait, if Mixpanel says so.
+        retry_after_s: Option<u64>,
+        /// Mixpanel's words.
+        words: Option<String>,
+    },
+    /// 5xx: Mixpanel failed.
+    ServerFault {
+        /// The status.
+        status: u16,
+        /// Mixpanel's words.
+        words: Option<String>,
+    },
+    /// The project is in another region than the one that was asked.
+    WrongCluster {
+        /// The region that was asked.
+        region: Region,
+        /// Mixpanel's words.
+        words: Option<String>,
+    },
+    /// No connection was made. Nothing was sent.
+    CannotConnect {
+        /// Whom to.
+        host: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// The name of the host was not found. Nothing was sent.
+    Dns {
+        /// The name.
+        host: String,
+    },
+    /// The connection could not be encrypted, or the other side could not prove who it is. Nothing was sent.
+    Tls {
+        /// Whom to.
+        host: String,
+        /// What was wrong.
+        reason: String,
+    },
+    /// A time limit was reached.
+    TimedOut {
+        /// Which one.
+        phase: Phase,
+    },
+    /// The connection ended before the answer did. A write may or may not have happened.
+    BrokenOff,
+    /// A redirect, which is never followed with credentials.
+    Redirected {
+        /// The status.
+        status: u16,
+    },
+    /// An answer with a good status that is not JSON.
+    NotJson {
+        /// A web page came: the address is wrong, or a proxy answered.
+        html: bool,
+    },
+    /// JSON that does not have the shape that is documented.
+    WrongShape {
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// An answer, or one line of an export, is longer than what is read into memory.
+    AnswerTooLarge {
+        /// The limit.
+        bytes_max: u64,
+    },
+    /// A refusal with status 200, as `0`, `{"status": 0}` or `{"status": "error"}`.
+    RefusedUnder200 {
+        /// Mixpanel's words.
+        words: Option<String>,
+    },
+    /// The call was stopped.
+    Cancelled,
+}
+
+/// What a request was waiting for when its time was over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// The connection. Nothing was sent.
+    Connect,
+    /// The first byte of the answer.
+    FirstByte,
+    /// The next byte of a running answer, or room for the next byte to send.
+    Stall,
+    /// The whole request.
+    Total,
+}
+
+impl Error {
+    /// A stable name, in snake case, for programs.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Error::NoCredentials => "no_credentials",
+            Error::MalformedCredentials { .. } => "malformed_credentials",
+            Error::InvalidRegion => "invalid_region",
+            Error::NoProject => "no_project",
+            Error::InvalidProject => "invalid_project",
+            Error::NoProjectToken => "no_project_token",
+            Error::Unauthorized { .. } => "unauthorized",
+            Error::PaymentRequired { .. } => "payment_required",
+            Error::Forbidden { .. } => "forbidden",
+            Error::NotFound { .. } => "not_found",
+            Error::BadRequest { .. } => "bad_request",
+            Error::TooLarge { .. } => "too_large",
+            Error::RateLimited { .. } => "rate_limited",
+            Error::ServerFault { .. } => "server_fault",
+            Error::WrongCluster { .. } => "wrong_cluster",
+            Error::CannotConnect { .. } => "cannot_connect",
+            Error::Dns { .. } => "dns",
+            Error::Tls { .. } => "tls",
+            Error::TimedOut { .. } => "timed_out",
+            Error::BrokenOff => "broken_off",
+            Error::Redirected { .. } => "redirected",
+            Error::NotJson { .. } => "not_json",
+            Error::WrongShape { .. } => "wrong_shape",
+            Error::AnswerTooLarge { .. } => "answer_too_large",
+            Error::RefusedUnder200 { .. } => "refused_under_200",
+            Error::Cancelled => "cancelled",
+        }
+    }
+
+    /// The status of Mixpanel's answer, where the error is one.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Error::Unauthorized { .. } => Some(401),
+            Error::PaymentRequired { .. } => Some(402),
+            Error::Forbidden { .. } => Some(403),
+            Error::NotFound { .. } => Some(404),
+            Error::TooLarge { .. } => Some(413),
+            Error::RateLimited { .. } => Some(429),
+            Error::BadRequest { status, .. }
+            | Error::ServerFault { status, .. }
+            | Error::Redirected { status } => Some(*status),
+            Error::RefusedUnder200 { .. } => Some(200),
+            _ => None,
+        }
+    }
+
+    /// How long to wait before asking again, if Mixpanel said so.
+    pub fn retry_after_s(&self) -> Option<u64> {
+        match self {
+            Error::RateLimited { retry_after_s, .. } => *retry_after_s,
+            _ => None,
+        }
+    }
+
+    /// Mixpanel's own words: at most some 500 characters, without secrets.
+    pub fn mixpanel_message(&self) -> Option<&str> {
+        match self {
+            Error::Unauthorized { words }
+            | Error::PaymentRequired { words }
+            | Error::Forbidden { words }
+            | Error::NotFound { words }
+            | Error::BadRequest { words, .. }
+            | Error::TooLarge { words }
+            | Error::RateLimited { words, .. }
+            | Error::ServerFault { words, .. }
+            | Error::WrongCluster { words, .. }
+            | Error::RefusedUnder200 { words } => words.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Whether nothing of the request left this machine, so that even a write may be tried again.
+    pub(super) fn nothing_was_sent(&self) -> bool {
+        matches!(
+            self,
+            Error::CannotConnect { .. }
+                | Error::Dns { .. }
+                | Error::TimedOut {
+                    phase: Phase::Connect
+                }
+        )
+    }
+}
+
+/// The sentence that the model reads, so each says what to do next.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let said = Said(self.mixpanel_message());
+        match self {
+            Error::NoCredentials => f.write_str(
+                "no Mixpanel credentials: send `Authorization: Basic` or `x-auth-token: username:secret` of a service \
+                 account with the request, or set MIXPANEL_USERNAME and MIXPANEL_SECRET where the server runs",
+            ),
+            Error::MalformedCredentials { header, expected } => {
+                write!(f, "the header `{header}` is not well formed: it must be {expected}")
+            }
+            Error::InvalidRegion => f.write_str("the header `x-mixpanel-region` must be us, eu or in"),
+            Error::NoProject => f.write_str(
+                "no project is named: give `project_id`, or send it as the third part of `x-auth-token: \
+                 username:secret:project_id`, or set MIXPANEL_PROJECT_ID where the server runs",
+            ),
+            Error::InvalidProject => {
+                f.write_str("a project id is a number, as in 2195193; list the projects to see the ids")
+            }
+            Error::NoProjectToken => f.write_str(
+                "no token of the project is known: use a service account that can read the project, or set \
+                 MIXPANEL_PROJECT_TOKEN and MIXPANEL_PROJECT_ID where the server runs",
+            ),
+            Error::Unauthorized { .. } => write!(
+                f,
+                "Mixpanel does not accept the credentials (401){said}; check the service account's username and \
+                 secret, and that it was added to the project"
+            ),
+            Error::PaymentRequired { .. } => write!(
+                f,
+                "the project's plan has no access to this API (402){said}; ask for a project with another plan"
+            ),
+            Error::Forbidden { .. } => write!(
+                f,
+                "Mixpanel does not allow this (403){said}; check the service account's role in the project, the \
+                 project id, and how far back the plan lets one ask"
+            ),
+            Error::NotFound { .. } => {
+                write!(f, "Mixpanel has nothing there (404){said}; check the ids, and list what exists first")
+            }
+            Error::BadRequest { status, .. } => {
+                write!(f, "Mixpanel did not accept the request ({status}){said}; correct the arguments and ask again")
+            }
+            Error::TooLarge { .. } => write!(f, "the request is too large (413){said}; send it in smaller parts"),
+            Error::RateLimited { api, retry_after_s, .. } => {
+                write!(f, "the limit of requests to the {api} API is reached (429){said}; ")?;
+                match retry_after_s {
+                    Some(seconds) => write!(f, "ask again in {seconds} s"),
+                    None => f.write_str("the limits are counted by the hour, so ask again later and less often"),
+                }
+            }
+            Error::ServerFault { status, .. } => {
+                write!(f, "Mixpanel failed ({status}){said}; ask again in a minute")
+            }
+            Error::WrongCluster { region, .. } => write!(
+                f,
+                "the project is not in the region `{region}`{said}; set the region to another one of us, eu and in \
+                 (header `x-mixpanel-region` or MIXPANEL_REGION)"
+            ),
+            Error::CannotConnect { host, reason } => {
+                write!(f, "no connection to {host} ({reason}); check the network and the proxy, then ask again")
+            }
+            Error::Dns { host } => {
+                write!(f, "the host {host} was not found; check the network's name service, then ask again")
+            }
+            Error::Tls { host, reason } => write!(
+                f,
+                "no trusted connection to {host} ({reason}); if a proxy inspects the traffic, give its root to the \
+                 server in MIXPANEL_CA_FILE"
+            ),
+            Error::TimedOut { phase } => {
+                let (what, next) = match phase {
+                    Phase::Connect => ("no connection was made", "check the network, then ask again"),
+                    Phase::FirstByte => ("Mixpanel did not begin to answer", "ask for fewer days or events"),
+                    Phase::Stall => ("the connection stood still", "ask again"),
+                    Phase::Total => ("Mixpanel did not finish its answer", "ask for fewer days or events"),
+                };
+                write!(f, "{what} in time; {next}")
+            }
+            Error::BrokenOff => f.write_str(
+                "the connection broke before the answer was complete; read again, but look before writing again, as \
+                 the write may have happened",
+            ),
+            Error::Redirected { status } => write!(
+                f,
+                "Mixpanel's address answers with a redirect ({status}), which is not followed with credentials; check \
+                 the region and the configured addresses"
+            ),
+            Error::NotJson { html: true } => f.write_str(
+                "a web page came instead of an answer; check the region, the configured addresses and the proxy",
+            ),
+            Error::NotJson { html: false } => f.write_str("the answer is not JSON; ask again, or check the proxy"),
+            Error::WrongShape { expected } => write!(
+                f,
+                "the answer does not have the expected shape ({expected}); Mixpanel may have changed it, so update \
+                 this server"
+            ),
+            Error::AnswerTooLarge { bytes_max } => write!(
+                f,
+                "the answer is larger than {bytes_max} bytes; ask for fewer days, events or properties"
+            ),
+            Error::RefusedUnder200 { .. } => {
+                write!(f, "Mixpanel took the request but refused the data{said}; correct it and send it again")
+            }
+            Error::Cancelled => f.write_str("the call was cancelled"),
+        }
+    }
+}
+
+impl StdError for Error {}
+
+/// `: "words"`, or nothing.
+struct Said<'a>(Option<&'a str>);
+
+impl fmt::Display for Said<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(words) => write!(f, ": \"{words}\""),
+            None => Ok(()),
+        }
+    }
+}

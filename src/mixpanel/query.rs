@@ -1,0 +1,353 @@
+//! The query API: reports over events and profiles. Its quota is 60 queries an hour and 5 at once, a project.
+//! <https://developer.mixpanel.com/reference/query-api>
+//!
+//! `question.rs` has the parameters and `report.rs` the answers. Some parameters are a JSON array in a text, some are
+//! one plain name; each method sends what its operation takes.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::api::Api;
+use super::credentials::ProjectId;
+use super::error::Error;
+use super::http::Http;
+use super::question::{
+    Aggregation, CountType, DateRange, FrequencyQuery, FunnelQuery, ProfileQuery, RetentionQuery,
+    Segmentation, Unit,
+};
+use super::report::{
+    ActivityEvent, Frequency, Funnel, Insights, ProfilePage, PropertyCount, Retention, SavedCohort,
+    SavedFunnel, Series, TopEvent, text_of,
+};
+use super::request::{Body, Pairs, Request};
+
+/// Asks for reports. Every method costs one query of the project's quota; all errors are those of a request.
+pub struct MixpanelQueryClient {
+    http: Http,
+}
+
+#[derive(Deserialize)]
+struct Data<T> {
+    data: T,
+}
+
+#[derive(Deserialize)]
+struct Results<T> {
+    results: T,
+}
+
+/// Names and counts of events.
+impl MixpanelQueryClient {
+    pub(super) fn new(http: Http) -> MixpanelQueryClient {
+        MixpanelQueryClient { http }
+    }
+
+    /// The most common events of the last 31 days. Mixpanel's default limit is 255.
+    pub fn event_names(
+        &self,
+        project: &ProjectId,
+        count: CountType,
+        limit: Option<u32>,
+    ) -> Result<Vec<String>, Error> {
+        let pairs = Pairs::of(project)
+            .with("type", count)
+            .with_some("limit", limit);
+        self.get("/events/names", pairs, "a list of event names")
+    }
+
+    /// Counts of several events over time. The unique users of each unit must not be added up.
+    pub fn events(
+        &self,
+        project: &ProjectId,
+        names: &[String],
+        count: CountType,
+        unit: Unit,
+        range: DateRange,
+    ) -> Result<Series, Error> {
+        let pairs = Pairs::of(project)
+            .with_list("event", names)
+            .with("type", count)
+            .with("unit", unit);
+        let answer: Data<Series> =
+            self.get("/events", range.onto(pairs), "data with series and values")?;
+        Ok(answer.data)
+    }
+
+    /// Today's most common events, against yesterday. Mixpanel's default limit is 100.
+    pub fn top_events(
+        &self,
+        project: &ProjectId,
+        count: CountType,
+        limit: Option<u32>,
+    ) -> Result<Vec<TopEvent>, Error> {
+        #[derive(Deserialize)]
+        struct Answer {
+            events: Vec<TopEvent>,
+        }
+
+        let pairs = Pairs::of(project)
+            .with("type", count)
+            .with_some("limit", limit);
+        let answer: Answer = self.get("/events/top", pairs, "events with amounts")?;
+        Ok(answer.events)
+    }
+
+    /// The properties that one event carries most, most first. Mixpanel's default limit is 10.
+    pub fn event_properties_top(
+        &self,
+        project: &ProjectId,
+        event: &str,
+        limit: Option<u32>,
+    ) -> Result<Vec<PropertyCount>, Error> {
+        #[derive(Deserialize)]
+        struct Count {
+            count: u64,
+        }
+
+        let pairs = Pairs::of(project)
+            .with("event", event)
+            .with_some("limit", limit);
+        let answer: BTreeMap<String, Count> =
+            self.get("/events/properties/top", pairs, "properties with counts")?;
+        let counts = answer
+            .into_iter()
+            .map(|(name, Count { count })| PropertyCount { name, count });
+        let mut counts: Vec<PropertyCount> = counts.collect();
+        counts.sort_by_key(|property| std::cmp::Reverse(property.count));
+        Ok(counts)
+    }
+
+    /// The most common values of one property of one event. Mixpanel's default limit is 255.
+    pub fn property_values(
+        &self,
+        project: &ProjectId,
+        event: &str,
+        property: &str,
+        limit: Option<u32>,
+    ) -> Result<Vec<String>, Error> {
+        let pairs = Pairs::of(project)
+            .with("event", event)
+            .with("name", property)
+            .with_some("limit", limit);
+        let values: Vec<Value> =
+            self.get("/events/properties/values", pairs, "a list of values")?;
+        Ok(values.into_iter().map(text_of).collect())
+    }
+}
+
+/// Reports.
+impl MixpanelQueryClient {
+    /// Counts of one event over time, by segment if `on` is given.
+    pub fn segmentation(
+        &self,
+        project: &ProjectId,
+        query: &Segmentation<'_>,
+    ) -> Result<Series, Error> {
+        let pairs = query
+            .range
+            .onto(Pairs::of(project).with("event", query.event))
+            .with("unit", query.unit)
+            .with("type", query.count)
+            .with_some("on", query.on)
+            .with_some("where", query.filter)
+            .with_some("limit", query.limit);
+        let answer: Data<Series> =
+            self.get("/segmentation", pairs, "data with series and values")?;
+        Ok(answer.data)
+    }
+
+    /// The sum of a number over one event, by date.
+    pub fn segmentation_sum(
+        &self,
+        project: &ProjectId,
+        query: &Aggregation<'_>,
+    ) -> Result<BTreeMap<String, f64>, Error> {
+        self.aggregation("/segmentation/sum", project, query)
+    }
+
+    /// The average of a number over one event, by date.
+    pub fn segmentation_average(
+        &self,
+        project: &ProjectId,
+        query: &Aggregation<'_>,
+    ) -> Result<BTreeMap<String, f64>, Error> {
+        self.aggregation("/segmentation/average", project, query)
+    }
+
+    fn aggregation(
+        &self,
+        path: &'static str,
+        project: &ProjectId,
+        query: &Aggregation<'_>,
+    ) -> Result<BTreeMap<String, f64>, Error> {
+        let pairs = query
+            .range
+            .onto(Pairs::of(project).with("event", query.event))
+            .with("on", query.on)
+            .with("unit", query.unit)
+            .with_some("where", query.filter);
+        // A date without a number, an average of nothing, comes as null.
+        let answer: Results<BTreeMap<String, Option<f64>>> =
+            self.get(path, pairs, "results with numbers by date")?;
+        Ok(answer
+            .results
+            .into_iter()
+            .filter_map(|(date, number)| Some((date, number?)))
+            .collect())
+    }
+
+    /// Who came back.
+    pub fn retention(
+        &self,
+        project: &ProjectId,
+        query: &RetentionQuery<'_>,
+    ) -> Result<Retention, Error> {
+        let pairs = query
+            .range
+            .onto(Pairs::of(project))
+            .with("retention_type", query.retention_type)
+            .with("unit", query.unit)
+            .with_some("born_event", query.born_event)
+            .with_some("event", query.event)
+            .with_some("born_where", query.born_filter)
+            .with_some("where", query.filter)
+            .with_some("interval_count", query.interval_count)
+            .with_some("unbounded_retention", query.unbounded.then_some(true))
+            .with_some("on", query.on)
+            .with_some("limit", query.limit);
+        self.get("/retention", pairs, "cohorts by date")
+    }
+
+    /// How often users come: in how many hours or days of each period.
+    pub fn frequency(
+        &self,
+        project: &ProjectId,
+        query: &FrequencyQuery<'_>,
+    ) -> Result<Frequency, Error> {
+        /// Mixpanel's own documents disagree about the wrapper.
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Answer {
+            Wrapped(Data<Frequency>),
+            Bare(Frequency),
+        }
+
+        let pairs = query
+            .range
+            .onto(Pairs::of(project))
+            .with("unit", query.unit)
+            .with("addiction_unit", query.addiction_unit)
+            .with_some("event", query.event)
+            .with_some("where", query.filter)
+            .with_some("on", query.on)
+            .with_some("limit", query.limit);
+        let answer: Answer = self.get("/retention/addiction", pairs, "lists of numbers by date")?;
+        Ok(match answer {
+            Answer::Wrapped(wrapped) => wrapped.data,
+            Answer::Bare(frequency) => frequency,
+        })
+    }
+
+    /// The saved funnels.
+    pub fn funnels_list(&self, project: &ProjectId) -> Result<Vec<SavedFunnel>, Error> {
+        self.get(
+            "/funnels/list",
+            Pairs::of(project),
+            "a list of saved funnels",
+        )
+    }
+
+    /// How many users went through a saved funnel, by date, and by segment if `on` is given.
+    pub fn funnel(&self, project: &ProjectId, query: &FunnelQuery<'_>) -> Result<Funnel, Error> {
+        let pairs = query
+            .range
+            .onto(Pairs::of(project).with("funnel_id", query.funnel_id))
+            .with_some("length", query.length.map(|(length, _)| length))
+            .with_some("length_unit", query.length.map(|(_, unit)| unit))
+            .with_some("unit", query.unit)
+            .with_some("on", query.on)
+            .with_some("where", query.filter)
+            .with_some("limit", query.limit);
+        self.get("/funnels", pairs, "data with the steps by date")
+    }
+
+    /// A saved report of Insights.
+    pub fn insights(&self, project: &ProjectId, bookmark_id: u64) -> Result<Insights, Error> {
+        self.get(
+            "/insights",
+            Pairs::of(project).with("bookmark_id", bookmark_id),
+            "a report with series",
+        )
+    }
+}
+
+/// Users.
+impl MixpanelQueryClient {
+    /// One page of profiles, up to 1,000. The next is asked with the page's number and the `session_id` that came.
+    pub fn engage(
+        &self,
+        project: &ProjectId,
+        query: &ProfileQuery<'_>,
+    ) -> Result<ProfilePage, Error> {
+        let mut form = Pairs::new()
+            .with_some("distinct_id", query.distinct_id)
+            .with_some("where", query.filter)
+            .with_some(
+                "filter_by_cohort",
+                query.cohort_id.map(|id| json!({ "id": id })),
+            );
+        if let Some(distinct_ids) = query.distinct_ids {
+            form = form.with_list("distinct_ids", distinct_ids);
+        }
+        if let Some(properties) = query.output_properties {
+            form = form.with_list("output_properties", properties);
+        }
+        if let Some((page, session_id)) = query.page {
+            form = form.with("page", page).with("session_id", session_id);
+        }
+        let request = Request {
+            body: Body::Form(form),
+            ..Request::read(Api::Query, "/engage", Pairs::of(project))
+        };
+        self.http.json(&request, "a page of profiles")
+    }
+
+    /// What some users did, event by event.
+    pub fn activity_stream(
+        &self,
+        project: &ProjectId,
+        distinct_ids: &[String],
+        range: DateRange,
+    ) -> Result<Vec<ActivityEvent>, Error> {
+        #[derive(Deserialize)]
+        struct Events {
+            events: Vec<ActivityEvent>,
+        }
+
+        let pairs = range.onto(Pairs::of(project).with_list("distinct_ids", distinct_ids));
+        let answer: Results<Events> = self.get("/stream/query", pairs, "results with events")?;
+        Ok(answer.results.events)
+    }
+
+    /// The saved cohorts. Mixpanel takes this read as a POST with nothing in it.
+    pub fn cohorts_list(&self, project: &ProjectId) -> Result<Vec<SavedCohort>, Error> {
+        let request = Request {
+            body: Body::Form(Pairs::new()),
+            ..Request::read(Api::Query, "/cohorts/list", Pairs::of(project))
+        };
+        self.http.json(&request, "a list of saved cohorts")
+    }
+
+    fn get<T: DeserializeOwned>(
+        &self,
+        path: &'static str,
+        pairs: Pairs,
+        expected: &'static str,
+    ) -> Result<T, Error> {
+        self.http
+            .json(&Request::read(Api::Query, path, pairs), expected)
+    }
+}

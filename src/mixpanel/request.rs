@@ -1,0 +1,133 @@
+//! One request as the clients describe it: what to ask, and whether asking twice is safe. Sending it is left to `http.rs`.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::api::Api;
+use super::credentials::{ProjectId, Secret};
+
+/// What stands in a query or a form without being escaped.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
+
+/// A request to one of the APIs.
+pub(super) struct Request<'a> {
+    pub(super) api: Api,
+    /// After the API's prefix, with a slash first.
+    pub(super) path: String,
+    pub(super) query: Pairs,
+    pub(super) body: Body,
+    /// Whether the caller's service account signs it.
+    pub(super) signed: bool,
+    /// Whether sending it twice does the same as sending it once.
+    pub(super) repeatable: bool,
+    /// A member that makes the body of a 400 an answer, not a refusal.
+    pub(super) answer_under_400: Option<&'static str>,
+    /// What must not show up in an error, beside the caller's own secret.
+    pub(super) token: Option<&'a Secret>,
+}
+
+/// What a request carries, and by that its method.
+pub(super) enum Body {
+    /// GET.
+    None,
+    /// POST, maybe with nothing in it.
+    Form(Pairs),
+    /// POST.
+    Json(Vec<u8>),
+    /// POST, packed.
+    GzippedJson(Vec<u8>),
+}
+
+impl Body {
+    pub(super) fn method(&self) -> &'static str {
+        match self {
+            Body::None => "GET",
+            Body::Form(_) | Body::Json(_) | Body::GzippedJson(_) => "POST",
+        }
+    }
+}
+
+impl<'a> Request<'a> {
+    /// A read, signed by the service account.
+    pub(super) fn read(api: Api, path: impl Into<String>, query: Pairs) -> Request<'a> {
+        Request {
+            api,
+            path: path.into(),
+            query,
+            body: Body::None,
+            signed: true,
+            repeatable: true,
+            answer_under_400: None,
+            token: None,
+        }
+    }
+}
+
+/// Names and values of a query or a form. What is not given is left out.
+#[derive(Default)]
+pub(super) struct Pairs(Vec<(&'static str, String)>);
+
+impl Pairs {
+    pub(super) fn new() -> Pairs {
+        Pairs::default()
+    }
+
+    /// Begins with the project, which every query needs, also in a POST.
+    pub(super) fn of(project: &ProjectId) -> Pairs {
+        Pairs::new().with("project_id", project)
+    }
+
+    pub(super) fn with(mut self, name: &'static str, value: impl ToString) -> Pairs {
+        self.0.push((name, value.to_string()));
+        self
+    }
+
+    pub(super) fn with_some(self, name: &'static str, value: Option<impl ToString>) -> Pairs {
+        match value {
+            Some(value) => self.with(name, value),
+            None => self,
+        }
+    }
+
+    /// A JSON array of texts, as a text: some parameters are encoded so.
+    pub(super) fn with_list(self, name: &'static str, items: &[impl AsRef<str>]) -> Pairs {
+        let items: Vec<&str> = items.iter().map(AsRef::as_ref).collect();
+        self.with(name, serde_json::Value::from(items))
+    }
+
+    /// `a=1&b=2`, escaped; the same in a query and in a form.
+    pub(super) fn encode(&self) -> String {
+        let mut text = String::new();
+        for (name, value) in &self.0 {
+            if !text.is_empty() {
+                text.push('&');
+            }
+            text.push_str(name);
+            text.push('=');
+            text.extend(utf8_percent_encode(value, ESCAPED));
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_escaped_and_lists_are_json() {
+        let project = ProjectId::parse("7").unwrap();
+        let pairs = Pairs::of(&project)
+            .with_list("event", &["a&b", "c \"d\""])
+            .with_some("limit", Some(3))
+            .with_some("on", None::<&str>);
+
+        assert_eq!(
+            pairs.encode(),
+            "project_id=7&event=%5B%22a%26b%22%2C%22c%20%5C%22d%5C%22%22%5D&limit=3"
+        );
+    }
+}
