@@ -1,1 +1,38 @@
-//! See the crate's first page.
+//! What a model can call: one file a toolset, a tool is a row of data and a function.
+//!
+//! **Invariant:** a handler sees only arguments that passed their shape, and never builds JSON-RPC.
+//!
+//! To add a tool: write its `args!` struct, its row and its function in the toolset's file; a test that calls
+//! it in `tests/integration/<toolset>.rs`; then `make docs`, which renews the README's table and the snapshots.
+
+mod application;
+mod ask;
+mod projects;
+
+pub use application::MixpanelApplication;
+pub use ask::Ask;
+
+use crate::mcp::tool::Tool;
+
+/// A group of tools that are switched on and off together.
+pub struct Toolset {
+    /// Its name in settings.
+    pub name: &'static str,
+    /// What it is for, in a few words.
+    pub about: &'static str,
+    /// Its tools, in the order in which they are listed.
+    pub tools: &'static [Tool<Ask>],
+}
+
+/// Every toolset, in the order in which their tools are listed. The first tool of all is a cheap reading one:
+/// clients and test suites call it to see whether a server works.
+pub const TOOLSETS: &[Toolset] = &[Toolset {
+    name: "projects",
+    about: "which projects there are",
+    tools: projects::TOOLS,
+}];
+
+/// Every tool, in the order in which they are listed.
+pub fn all() -> impl Iterator<Item = &'static Tool<Ask>> {
+    TOOLSETS.iter().flat_map(|toolset| toolset.tools)
+}

@@ -1,0 +1,188 @@
+//! Which projects there are.
+
+use serde_json::{Value, json};
+
+use crate::mcp::args::{Arg as _, Id, args};
+use crate::mcp::shape::{Field, Shape};
+use crate::mcp::tool::{Answer, Effect, Failure, Tool};
+use crate::mixpanel::{Me, MeProject};
+
+use super::ask::{Ask, counted, object};
+
+pub(super) const TOOLS: &[Tool<Ask>] = &[
+    Tool {
+        name: "mixpanel_get_projects",
+        title: "Mixpanel projects",
+        about: "Lists the Mixpanel projects that the service account can see: id, name, time zone, organization, role. Begin here when you do not know a project_id. Costs no query quota.",
+        effect: Effect::Reads,
+        params: &[],
+        output: &[Field::always(
+            "projects",
+            Shape::List {
+                item: &PROJECT,
+                min: 0,
+                max: usize::MAX,
+            },
+        )],
+        run: |ask, _| get_projects(ask),
+    },
+    Tool {
+        name: "mixpanel_get_project_info",
+        title: "Mixpanel project",
+        about: "Tells about one Mixpanel project: name, time zone (in which its days are counted), organization, role, workspaces. Costs no query quota.",
+        effect: Effect::Reads,
+        params: ProjectInfo::FIELDS,
+        output: &[
+            Field::always("project", PROJECT),
+            Field::always(
+                "workspaces",
+                Shape::List {
+                    item: &WORKSPACE,
+                    min: 0,
+                    max: usize::MAX,
+                },
+            ),
+        ],
+        run: |ask, arguments| get_project_info(ask, ProjectInfo::read(arguments)),
+    },
+];
+
+const PROJECT: Shape = Shape::Object(&[
+    Field::always("project_id", Shape::Id),
+    Field::sometimes("name", Shape::Words),
+    Field::sometimes("timezone", Shape::Words),
+    Field::sometimes("organization_id", Shape::Id),
+    Field::sometimes("organization", Shape::Words),
+    Field::sometimes("role", Shape::Words),
+    Field::sometimes("domain", Shape::Words),
+    Field::sometimes("created", Shape::Words),
+]);
+
+const WORKSPACE: Shape = Shape::Object(&[
+    Field::always("workspace_id", Shape::Id),
+    Field::sometimes("name", Shape::Words),
+]);
+
+args! {
+    struct ProjectInfo {
+        /// The project's id, as mixpanel_get_projects lists it.
+        project_id: Id,
+    }
+}
+
+fn get_projects(ask: &Ask) -> Result<Answer, Failure> {
+    let me = ask.mixpanel()?.app.me()?;
+    let projects: Vec<Value> = me
+        .projects
+        .iter()
+        .map(|(id, project)| described(&me, id, project))
+        .collect();
+    let summary = match projects.as_slice() {
+        [] => {
+            "the service account sees no project; invite it to one in Mixpanel's project settings"
+                .into()
+        }
+        some => format!(
+            "the service account sees {}",
+            counted(some.len(), "project")
+        ),
+    };
+    Ok(Answer {
+        summary,
+        data: object([("projects", projects.into())]),
+    })
+}
+
+fn get_project_info(ask: &Ask, args: ProjectInfo) -> Result<Answer, Failure> {
+    let project_id = ask.project(Some(&args.project_id))?;
+    let app = &ask.mixpanel()?.app;
+    let me = app.me()?;
+    let Some(known) = me.projects.get(project_id.as_str()) else {
+        let seen: Vec<&str> = me.projects.keys().take(20).map(String::as_str).collect();
+        let text = format!(
+            "project {project_id} is not among those that the service account sees ({}); check the id, the region, or invite the account",
+            if seen.is_empty() {
+                "none".into()
+            } else {
+                seen.join(", ")
+            }
+        );
+        return Err(Failure::new("unknown_project", text).with("projects", seen));
+    };
+    let mut project = described(&me, project_id.as_str(), known);
+    // A consumer may see a project and not its settings: what `/me` says is an answer too.
+    let mut note = "";
+    match app.project(&project_id) {
+        Ok(details) => {
+            for (name, value) in [("created", details.created), ("domain", details.domain)] {
+                if let (None, Some(value)) = (project.get(name), value) {
+                    project[name] = value.into();
+                }
+            }
+        }
+        Err(error) if matches!(error.status(), Some(403 | 404)) => {
+            note = "; its settings are not open to this service account";
+        }
+        Err(error) => return Err(error.into()),
+    }
+    let workspaces: Vec<Value> = me
+        .workspaces
+        .iter()
+        .filter(|(_, workspace)| {
+            workspace
+                .project_id
+                .is_some_and(|of| of.to_string() == project_id.as_str())
+        })
+        .map(|(id, workspace)| {
+            let mut described = json!({"workspace_id": id});
+            if let Some(name) = &workspace.name {
+                described["name"] = name.as_str().into();
+            }
+            described
+        })
+        .collect();
+    let zone = known.timezone.as_deref().unwrap_or("not told");
+    let name = known.name.as_deref().unwrap_or("no name");
+    let summary = format!("project {project_id}: {name}, time zone {zone}{note}");
+    Ok(Answer {
+        summary,
+        data: object([("project", project), ("workspaces", workspaces.into())]),
+    })
+}
+
+/// Only what is named here goes out: Mixpanel's answers hold secrets beside it.
+fn described(me: &Me, id: &str, project: &MeProject) -> Value {
+    let organization_id = project.organization_id.map(|id| id.to_string());
+    let organization = organization_id
+        .as_ref()
+        .and_then(|id| me.organizations.get(id));
+    let role = project
+        .role
+        .as_ref()
+        .or(organization.and_then(|organization| organization.role.as_ref()));
+    let role = role.map(|role| match role {
+        Value::String(role) => role.clone(),
+        // Some answers describe the role as an object with a name.
+        role => role
+            .get("name")
+            .and_then(Value::as_str)
+            .map_or_else(|| role.to_string(), str::to_owned),
+    });
+    let mut described = json!({"project_id": id});
+    for (name, value) in [
+        ("name", project.name.clone()),
+        ("timezone", project.timezone.clone()),
+        (
+            "organization",
+            organization.and_then(|organization| organization.name.clone()),
+        ),
+        ("organization_id", organization_id),
+        ("role", role),
+        ("domain", project.domain.clone()),
+    ] {
+        if let Some(value) = value {
+            described[name] = value.into();
+        }
+    }
+    described
+}
