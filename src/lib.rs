@@ -13,7 +13,9 @@
 //!
 //! | room | purpose | invariant |
 //! | --- | --- | --- |
+//! | [`server`] | joins the parts | nothing is decided there |
 //! | [`settings`] | every flag and variable, read once | after it nothing looks at the environment |
+//! | [`journal`] | the log | no secret is in it; nothing can end the server through it |
 //! | [`transport`] | how messages come and go | nothing there knows what a message means |
 //! | [`mcp`] | JSON-RPC, the revisions, the shape of a tool | only it knows that there is more than one revision; nothing in it knows Mixpanel |
 //! | [`tools`] | what a model can call | a handler sees only arguments that passed their shape, and never builds JSON-RPC |
@@ -22,9 +24,11 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::print_stdout))]
 
+pub mod journal;
 pub mod mcp;
 pub mod mixpanel;
 pub mod sandbox;
+pub mod server;
 pub mod settings;
 pub mod tools;
 pub mod transport;

@@ -1,3 +1,27 @@
 //! Reads the settings, builds the parts, serves until told to stop.
 
-fn main() {}
+use std::env;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use mixpanel_mcp_server::settings::Command;
+use mixpanel_mcp_server::{journal, server};
+
+fn main() -> ExitCode {
+    let done = match Command::read(env::args_os().skip(1), |name| env::var_os(name)) {
+        Ok(Command::Print(text)) => std::io::stdout().write_all(text.as_bytes()).map_err(|error| error.to_string()),
+        Ok(Command::Serve(settings)) => {
+            journal::start(settings.log_level);
+            server::run(*settings)
+        }
+        Err(message) => Err(message),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            // Not `eprintln!`, which panics where standard error is closed.
+            let _ = writeln!(std::io::stderr(), "error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
