@@ -1,1 +1,46 @@
-//! See the crate's first page.
+//! A Mixpanel in memory, over real HTTP on loopback: the newcomer's backend and the counterpart of the tests.
+//!
+//! **The server cannot tell it from the real one.** It computes: what is imported shows up in counts,
+//! segmentation, retention, funnels, exports and profiles, and it has Mixpanel's shapes, statuses and quirks.
+//! It is not a store: nothing outlives the process.
+//!
+//! Where to begin: `routes` lists every endpoint. A handler is a function of the store and the request.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `server` | the sandbox as its user sees it |
+//! | `http` | requests and responses, and the loops that carry them |
+//! | `routes`, `access`, `parameters`, `fault` | path to handler, who asks, for what, and the refusals |
+//! | `store`, `time`, `expression` | events and profiles, days and buckets, `where` and `on` |
+//! | `shop`, `saved` | the month of data, and the saved funnels, reports and cohorts |
+//! | `ingestion`, `updates`, `export` | events in, profile changes in, events out |
+//! | `counts`, `segmentation`, `retention`, `funnels`, `insights`, `profiles`, `app` | an API area each |
+//!
+//! Known differences: all days are UTC days, whatever the project's time zone; no rate limits are simulated
+//! (a full project answers 429); identities are never merged; JQL is refused.
+
+mod access;
+mod app;
+mod counts;
+mod export;
+mod expression;
+mod fault;
+mod funnels;
+mod http;
+mod ingestion;
+mod insights;
+mod parameters;
+mod profiles;
+mod retention;
+mod routes;
+mod saved;
+mod segmentation;
+mod server;
+mod shop;
+mod store;
+mod time;
+mod updates;
+
+pub use access::{SECRET, USERNAME, VIEWER_SECRET, VIEWER_USERNAME};
+pub use server::Sandbox;
+pub use store::{EMPTY_PROJECT_ID, PROJECT_ID, PROJECT_TOKEN};

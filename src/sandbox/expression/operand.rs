@@ -1,0 +1,127 @@
+//! The values that expressions work on, and how they compare and convert.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::super::store::Profile;
+
+/// A value inside of an expression. Dates are numbers: seconds since the epoch.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::sandbox) enum Operand<'a> {
+    /// Not there, or the outcome of an operation that makes no sense.
+    Undefined,
+    Boolean(bool),
+    Number(f64),
+    Text(Cow<'a, str>),
+    List(Vec<Operand<'a>>),
+    /// An object, as its JSON text.
+    Object(String),
+}
+
+impl<'a> Operand<'a> {
+    /// A copy of a JSON value.
+    pub(in crate::sandbox) fn from_json(value: &Value) -> Operand<'a> {
+        match value {
+            Value::Null => Operand::Undefined,
+            Value::Bool(boolean) => Operand::Boolean(*boolean),
+            Value::Number(number) => number.as_f64().map_or(Operand::Undefined, Operand::Number),
+            Value::String(text) => Operand::Text(Cow::Owned(text.clone())),
+            Value::Array(items) => Operand::List(items.iter().map(Operand::from_json).collect()),
+            Value::Object(_) => Operand::Object(value.to_string()),
+        }
+    }
+
+    /// A property of a profile.
+    pub(in crate::sandbox) fn of_profile(
+        id: &'a str,
+        profile: &'a Profile,
+        name: &str,
+    ) -> Operand<'a> {
+        match (name, profile.get(name)) {
+            ("distinct_id" | "$distinct_id", None) => Operand::Text(Cow::Borrowed(id)),
+            (_, Some(Value::String(text))) => Operand::Text(Cow::Borrowed(text)),
+            (_, Some(value)) => Operand::from_json(value),
+            (_, None) => Operand::Undefined,
+        }
+    }
+
+    /// Whether it counts as true: everything but not there, false, 0, "" and "false".
+    pub(in crate::sandbox) fn is_true(&self) -> bool {
+        match self {
+            Operand::Undefined => false,
+            Operand::Boolean(boolean) => *boolean,
+            Operand::Number(number) => *number != 0.0 && !number.is_nan(),
+            Operand::Text(text) => !text.is_empty() && !text.eq_ignore_ascii_case("false"),
+            Operand::List(_) | Operand::Object(_) => true,
+        }
+    }
+
+    /// The number it stands for, or that it is written as.
+    pub(in crate::sandbox) fn number(&self) -> Option<f64> {
+        match self {
+            Operand::Number(number) => Some(*number),
+            Operand::Boolean(boolean) => Some(f64::from(u8::from(*boolean))),
+            Operand::Text(text) => text
+                .trim()
+                .parse()
+                .ok()
+                .filter(|number: &f64| number.is_finite()),
+            Operand::Undefined | Operand::List(_) | Operand::Object(_) => None,
+        }
+    }
+
+    /// As reports name a segment.
+    pub(in crate::sandbox) fn label(&self) -> String {
+        match self {
+            Operand::Undefined => "undefined".into(),
+            Operand::Boolean(boolean) => boolean.to_string(),
+            // `f64` displays whole numbers without a fraction.
+            Operand::Number(number) => number.to_string(),
+            Operand::Text(text) => text.to_string(),
+            Operand::List(_) => self.json().to_string(),
+            Operand::Object(text) => text.clone(),
+        }
+    }
+
+    fn json(&self) -> Value {
+        match self {
+            Operand::Undefined => Value::Null,
+            Operand::Boolean(boolean) => Value::Bool(*boolean),
+            Operand::Number(number) => Value::from(*number),
+            Operand::Text(text) => Value::from(text.as_ref()),
+            Operand::List(items) => items.iter().map(Operand::json).collect(),
+            Operand::Object(text) => Value::from(text.as_str()),
+        }
+    }
+
+    /// Which comes first; only values of one kind can be told apart so.
+    pub(super) fn order(&self, other: &Operand<'_>) -> Option<std::cmp::Ordering> {
+        match (self, other) {
+            (Operand::Number(left), Operand::Number(right)) => left.partial_cmp(right),
+            (Operand::Text(left), Operand::Text(right)) => Some(left.cmp(right)),
+            (Operand::Boolean(left), Operand::Boolean(right)) => Some(left.cmp(right)),
+            _ => None,
+        }
+    }
+
+    /// `==`: never between different kinds.
+    pub(super) fn equals(&self, other: &Operand<'_>) -> bool {
+        match (self, other) {
+            (Operand::List(left), Operand::List(right)) => {
+                left.len() == right.len() && left.iter().zip(right).all(|(a, b)| a.equals(b))
+            }
+            (Operand::Object(left), Operand::Object(right)) => left == right,
+            _ => self.order(other) == Some(std::cmp::Ordering::Equal),
+        }
+    }
+
+    /// `in`: an item of a list, or a part of a string.
+    pub(super) fn is_in(&self, other: &Operand<'_>) -> bool {
+        match (self, other) {
+            (_, Operand::List(items)) => items.iter().any(|item| self.equals(item)),
+            (Operand::Text(part), Operand::Text(whole)) => whole.contains(part.as_ref()),
+            _ => false,
+        }
+    }
+}

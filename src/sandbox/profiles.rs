@@ -1,0 +1,239 @@
+//! Questions about people: `/engage`, `/cohorts/list`, `/stream/query`.
+
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use serde_json::{Map, Value, json};
+
+use super::expression::{Expression, Operand, Source, Subject};
+use super::fault::Fault;
+use super::http::{Request, Response};
+use super::parameters;
+use super::saved::Cohort;
+use super::store::{Event, Filter, Profile, Project};
+use super::time::Unit;
+
+const PAGE_SIZE: usize = 1_000;
+/// The newest events of an activity stream; older ones are left out.
+const ACTIVITY_MAX: usize = 5_000;
+
+/// A profile as what an expression looks at: `properties` and `user` mean the same.
+struct Person<'p> {
+    id: &'p str,
+    profile: &'p Profile,
+}
+
+impl<'p> Subject<'p> for Person<'p> {
+    fn property(&self, _source: Source, name: &str) -> Operand<'p> {
+        Operand::of_profile(self.id, self.profile, name)
+    }
+}
+
+impl Cohort {
+    fn expression(&self) -> Result<Expression, Fault> {
+        Expression::parse(self.condition).map_err(|error| Fault::new(500, error.to_string()))
+    }
+}
+
+/// The parameters of a JSON body beside those of the URL. Clients send either form.
+fn with_json_body(request: &Request) -> Result<Request, Fault> {
+    let mut parameters = request.parameters.clone();
+    if request.content_type == "application/json" && !request.body.is_empty() {
+        let body: Map<String, Value> = serde_json::from_slice(&request.body)
+            .map_err(|_| Fault::bad_request("the body must be a JSON object"))?;
+        parameters.extend(body.into_iter().map(|(name, value)| match value {
+            Value::String(text) => (name, text),
+            value => (name, value.to_string()),
+        }));
+    }
+    let (url, received_ms) = (request.url.clone(), request.received_ms);
+    Ok(Request {
+        url,
+        parameters,
+        received_ms,
+        ..Request::default()
+    })
+}
+
+/// Who is asked for.
+struct Query {
+    ids: Option<HashSet<String>>,
+    condition: Option<Expression>,
+    cohort: Option<Expression>,
+}
+
+impl Query {
+    fn read(project: &Project, request: &Request) -> Result<Query, Fault> {
+        if request.parameter("behaviors").is_some() {
+            return Err(Fault::bad_request("The sandbox does not compute behaviors"));
+        }
+        let mut ids: Option<HashSet<String>> =
+            parameters::list(request, "distinct_ids")?.map(|ids| ids.into_iter().collect());
+        if let Some(id) = request.parameter("distinct_id") {
+            ids.get_or_insert_default().insert(id.to_owned());
+        }
+        let cohort = match request.parameter("filter_by_cohort") {
+            None => None,
+            Some(text) => {
+                let wanted: Option<u64> = serde_json::from_str::<Value>(text)
+                    .ok()
+                    .and_then(|value| value.get("id").and_then(Value::as_u64));
+                let cohort = project
+                    .saved
+                    .cohorts
+                    .iter()
+                    .find(|cohort| Some(u64::from(cohort.id)) == wanted)
+                    .ok_or_else(|| Fault::bad_request("filter_by_cohort: no such cohort"))?;
+                Some(cohort.expression()?)
+            }
+        };
+        Ok(Query {
+            ids,
+            condition: parameters::condition(request, "where")?,
+            cohort,
+        })
+    }
+
+    fn takes(&self, id: &str, profile: &Profile) -> bool {
+        let person = Person { id, profile };
+        let holds = |condition: &Option<Expression>| {
+            condition
+                .as_ref()
+                .is_none_or(|condition| condition.value(&person).is_true())
+        };
+        self.ids.as_ref().is_none_or(|ids| ids.contains(id))
+            && holds(&self.condition)
+            && holds(&self.cohort)
+    }
+}
+
+/// The same for all pages of one query, and only for these.
+fn session_id(request: &Request) -> String {
+    let mut hasher = DefaultHasher::new();
+    for name in [
+        "project_id",
+        "distinct_id",
+        "distinct_ids",
+        "where",
+        "filter_by_cohort",
+        "data_group_id",
+    ] {
+        request.parameter(name).hash(&mut hasher);
+    }
+    format!("{}-SANDBX", hasher.finish())
+}
+
+/// `POST /engage`
+pub(super) fn query(project: &Project, request: &Request) -> Result<Response, Fault> {
+    let request = &with_json_body(request)?;
+    let query = Query::read(project, request)?;
+    let session_id = session_id(request);
+    let page = parameters::integer(request, "page", 0, u32::MAX)?.unwrap_or(0) as usize;
+    match request.parameter("session_id") {
+        None if page > 0 => {
+            return Err(Fault::bad_request(
+                "session_id is required for pages above 0",
+            ));
+        }
+        Some(given) if given != session_id => {
+            return Err(Fault::bad_request(
+                "request for page in uncached query for params",
+            ));
+        }
+        _ => {}
+    }
+    let wanted: Option<HashSet<String>> = parameters::list(request, "output_properties")?
+        .map(|properties| properties.into_iter().collect());
+
+    let found: Vec<(&String, &Profile)> = match request.parameter("data_group_id") {
+        Some(key) => project
+            .groups(key)
+            .filter(|(id, group)| query.takes(id, group))
+            .collect(),
+        None => project
+            .profiles()
+            .iter()
+            .filter(|(id, person)| query.takes(id, person))
+            .collect(),
+    };
+    let results: Vec<Value> = found
+        .iter()
+        .skip(page.saturating_mul(PAGE_SIZE))
+        .take(PAGE_SIZE)
+        .map(|(id, profile)| {
+            let properties: Map<String, Value> = profile
+                .iter()
+                .filter(|(name, _)| wanted.as_ref().is_none_or(|wanted| wanted.contains(*name)))
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect();
+            json!({"$distinct_id": id, "$properties": properties})
+        })
+        .collect();
+    let is_last = results.len() < PAGE_SIZE;
+    let mut answer = json!({
+        "page": page,
+        "page_size": PAGE_SIZE,
+        "results": results,
+        "session_id": session_id,
+        "status": "ok",
+    });
+    if let Some(answer) = answer.as_object_mut() {
+        if page == 0 {
+            answer.insert("total".into(), json!(found.len()));
+        } else if is_last {
+            answer.insert("session_id".into(), Value::Null);
+        }
+    }
+    Ok(Response::json(200, &answer))
+}
+
+/// `POST /cohorts/list`
+pub(super) fn cohorts(project: &Project, request: &Request) -> Result<Response, Fault> {
+    let project_id: u64 = request
+        .parameter("project_id")
+        .and_then(|id| id.parse().ok())
+        .unwrap_or_default();
+    let cohorts = project.saved.cohorts.iter().map(|cohort| {
+        let condition = cohort.expression()?;
+        let count = project
+            .profiles()
+            .iter()
+            .filter(|(id, profile)| condition.value(&Person { id, profile }).is_true())
+            .count();
+        Ok(json!({
+            "id": cohort.id,
+            "name": cohort.name,
+            "description": cohort.description,
+            "count": count,
+            "is_visible": u8::from(cohort.is_visible),
+            "created": cohort.created,
+            "project_id": project_id,
+        }))
+    });
+    let cohorts: Vec<Value> = cohorts.collect::<Result<_, Fault>>()?;
+    Ok(Response::json(200, &json!(cohorts)))
+}
+
+/// `GET /stream/query`: what some users did, the oldest first.
+pub(super) fn activity(project: &Project, request: &Request) -> Result<Response, Fault> {
+    parameters::required(request, "distinct_ids")?;
+    let ids = parameters::list(request, "distinct_ids")?.unwrap_or_default();
+    let users: HashSet<_> = ids.iter().filter_map(|id| project.symbol(id)).collect();
+    let buckets = parameters::buckets(request, Unit::Day, 1)?;
+    let filter = Filter::over(&buckets, None);
+    let mut events: Vec<&Event> = project
+        .select(&filter)
+        .filter(|event| users.contains(&event.user))
+        .collect();
+    events.sort_by_key(|event| event.time_ms);
+    let newest = events.len().saturating_sub(ACTIVITY_MAX);
+    let events: Vec<_> = events
+        .into_iter()
+        .skip(newest)
+        .map(|event| project.exported(event, false))
+        .collect();
+    Ok(Response::json(
+        200,
+        &json!({"status": "ok", "results": {"events": events}}),
+    ))
+}
