@@ -9,7 +9,9 @@ use mixpanel_mcp_server::{journal, server};
 
 fn main() -> ExitCode {
     let done = match Command::read(env::args_os().skip(1), |name| env::var_os(name)) {
-        Ok(Command::Print(text)) => std::io::stdout().write_all(text.as_bytes()).map_err(|error| error.to_string()),
+        Ok(Command::Print(text)) => std::io::stdout()
+            .write_all(text.as_bytes())
+            .map_err(|error| error.to_string()),
         Ok(Command::Serve(settings)) => {
             journal::start(settings.log_level);
             server::run(*settings)

@@ -3,7 +3,7 @@
 use log::info;
 
 use crate::mcp::service::Service;
-use crate::mixpanel::Mixpanel;
+use crate::mixpanel::{BaseUrls, Config, Mixpanel, ProjectId, Secret, ServiceAccount};
 use crate::sandbox::{self, Sandbox};
 use crate::settings::Settings;
 use crate::tools::{self, MixpanelApplication};
@@ -18,24 +18,61 @@ pub fn run(mut settings: Settings) -> Result<(), String> {
     let sandbox = settings.sandbox.then(Sandbox::start).transpose();
     let sandbox = sandbox.map_err(|error| format!("--sandbox: {error}"))?;
     if let Some(sandbox) = &sandbox {
-        sandbox::point_to(sandbox, &mut settings.mixpanel);
+        point_to(sandbox, &mut settings.mixpanel);
     }
     let told = told(&settings);
     let address = settings.http.address;
     let mixpanel = Mixpanel::new(settings.mixpanel)?;
     let application = MixpanelApplication::new(mixpanel, settings.sandbox);
     let server = HttpServer::start(settings.http, Service::new(application));
-    let server = server.map_err(|error| format!("--host, --port: cannot listen on {address}: {error}"))?;
-    info!("{} {} on http://{}, {told}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"), server.address());
+    let server =
+        server.map_err(|error| format!("--host, --port: cannot listen on {address}: {error}"))?;
+    info!(
+        "{} {} on http://{}, {told}",
+        env!("CARGO_PKG_NAME"),
+        env!("CARGO_PKG_VERSION"),
+        server.address()
+    );
     server.wait();
     Ok(())
 }
 
+/// Sends every request to the sandbox, with its own account where none is set.
+fn point_to(sandbox: &Sandbox, mixpanel: &mut Config) {
+    let url = sandbox.url();
+    mixpanel.urls = BaseUrls {
+        ingestion: Some(url.clone()),
+        export: Some(format!("{url}/api/2.0")),
+        query: Some(format!("{url}/api/query")),
+        app: Some(format!("{url}/api/app")),
+    };
+    if mixpanel.account.is_none() {
+        mixpanel.account = Some(ServiceAccount {
+            username: sandbox::USERNAME.into(),
+            secret: Secret::new(sandbox::SECRET),
+        });
+        mixpanel
+            .project_token
+            .get_or_insert_with(|| Secret::new(sandbox::PROJECT_TOKEN));
+    }
+    if mixpanel.project_id.is_none() {
+        mixpanel.project_id = ProjectId::parse(&sandbox::PROJECT_ID.to_string());
+    }
+}
+
 /// What the log's first line says of the settings; never which credentials there are.
 fn told(settings: &Settings) -> String {
-    let credentials = if settings.mixpanel.account.is_some() { "set" } else { "not set, callers bring their own" };
+    let credentials = if settings.mixpanel.account.is_some() {
+        "set"
+    } else {
+        "not set, callers bring their own"
+    };
     let toolsets: Vec<&str> = tools::TOOLSETS.iter().map(|toolset| toolset.name).collect();
-    let sandbox = if settings.sandbox { "sandbox (invented data)" } else { "no sandbox" };
+    let sandbox = if settings.sandbox {
+        "sandbox (invented data)"
+    } else {
+        "no sandbox"
+    };
     format!(
         "region {}, credentials {credentials}, toolsets {}, {sandbox}",
         settings.mixpanel.region,

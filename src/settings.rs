@@ -52,7 +52,13 @@ const fn both(
     default: &'static str,
     about: &'static str,
 ) -> Setting {
-    Setting { flag: Some(flag), variable: Some(variable), value, default, about }
+    Setting {
+        flag: Some(flag),
+        variable: Some(variable),
+        value,
+        default,
+        about,
+    }
 }
 
 const fn variable(
@@ -61,34 +67,145 @@ const fn variable(
     default: &'static str,
     about: &'static str,
 ) -> Setting {
-    Setting { flag: None, variable: Some(variable), value, default, about }
+    Setting {
+        flag: None,
+        variable: Some(variable),
+        value,
+        default,
+        about,
+    }
 }
 
 const fn switch(flag: &'static str, about: &'static str) -> Setting {
-    Setting { flag: Some(flag), variable: None, value: "", default: "off", about }
+    Setting {
+        flag: Some(flag),
+        variable: None,
+        value: "",
+        default: "off",
+        about,
+    }
 }
 
 /// Every setting, in the order of `--help`.
 pub const SETTINGS: &[Setting] = &[
-    both("--port", "MIXPANEL_MCP_SERVER_PORT", "PORT", "5000", "port to listen on; 0 takes a free one, which the log's first line names"),
-    both("--host", "MIXPANEL_MCP_SERVER_HOST", "ADDRESS", "127.0.0.1", "address to listen on; 0.0.0.0 for all of the machine's"),
-    variable("MIXPANEL_SERVICE_ACCOUNT_USERNAME", "NAME", "none", "service account, for requests that bring no credentials"),
-    variable("MIXPANEL_SERVICE_ACCOUNT_SECRET", "SECRET", "none", "its secret"),
-    variable("MIXPANEL_PROJECT_ID", "ID", "none", "project that is meant when none is named"),
-    variable("MIXPANEL_PROJECT_TOKEN", "TOKEN", "looked up", "token of that project, to send events and profiles with"),
-    both("--region", "MIXPANEL_REGION", "us|eu|in", "us", "where the projects are stored"),
-    variable("MIXPANEL_INGESTION_URL", "URL", "from the region", "prefix of the ingestion API"),
-    variable("MIXPANEL_EXPORT_URL", "URL", "from the region", "prefix of the raw export API"),
-    variable("MIXPANEL_QUERY_URL", "URL", "from the region", "prefix of the query API"),
-    variable("MIXPANEL_APP_URL", "URL", "from the region", "prefix of the app management API"),
-    both("--ca-file", "MIXPANEL_CA_FILE", "FILE", "none", "PEM file with further certificate authorities to trust, such as a company proxy's"),
-    switch("--sandbox", "answer from an invented shop in memory instead of Mixpanel"),
-    variable("MIXPANEL_MCP_ACCESS_TOKEN", "TOKEN", "none", "callers bring it as `Authorization: Bearer`, or bring Mixpanel credentials of their own"),
-    both("--allowed-origins", "MIXPANEL_MCP_ALLOWED_ORIGINS", "LIST", "this machine's", "origins of web pages that may connect, separated by commas"),
-    both("--allowed-hosts", "MIXPANEL_MCP_ALLOWED_HOSTS", "LIST", "this machine's", "host names under which the server may be asked for, separated by commas"),
-    both("--workers", "MIXPANEL_MCP_SERVER_WORKERS", "N", "256", "calls that may run at once; threads are started as they are needed"),
-    switch("--json-response", "always answer with JSON on /mcp, never with an event stream"),
-    both("--log-level", "MIXPANEL_MCP_SERVER_LOG_LEVEL", "LEVEL", "info", "error, warn, info or debug; the log goes to standard error"),
+    both(
+        "--port",
+        "MIXPANEL_MCP_SERVER_PORT",
+        "PORT",
+        "5000",
+        "port to listen on; 0 takes a free one, which the log's first line names",
+    ),
+    both(
+        "--host",
+        "MIXPANEL_MCP_SERVER_HOST",
+        "ADDRESS",
+        "127.0.0.1",
+        "address to listen on; 0.0.0.0 for all of the machine's",
+    ),
+    variable(
+        "MIXPANEL_SERVICE_ACCOUNT_USERNAME",
+        "NAME",
+        "none",
+        "service account, for requests that bring no credentials",
+    ),
+    variable(
+        "MIXPANEL_SERVICE_ACCOUNT_SECRET",
+        "SECRET",
+        "none",
+        "its secret",
+    ),
+    variable(
+        "MIXPANEL_PROJECT_ID",
+        "ID",
+        "none",
+        "project that is meant when none is named",
+    ),
+    variable(
+        "MIXPANEL_PROJECT_TOKEN",
+        "TOKEN",
+        "looked up",
+        "token of that project, to send events and profiles with",
+    ),
+    both(
+        "--region",
+        "MIXPANEL_REGION",
+        "us|eu|in",
+        "us",
+        "where the projects are stored",
+    ),
+    variable(
+        "MIXPANEL_INGESTION_URL",
+        "URL",
+        "from the region",
+        "prefix of the ingestion API",
+    ),
+    variable(
+        "MIXPANEL_EXPORT_URL",
+        "URL",
+        "from the region",
+        "prefix of the raw export API",
+    ),
+    variable(
+        "MIXPANEL_QUERY_URL",
+        "URL",
+        "from the region",
+        "prefix of the query API",
+    ),
+    variable(
+        "MIXPANEL_APP_URL",
+        "URL",
+        "from the region",
+        "prefix of the app management API",
+    ),
+    both(
+        "--ca-file",
+        "MIXPANEL_CA_FILE",
+        "FILE",
+        "none",
+        "PEM file with further certificate authorities to trust, such as a company proxy's",
+    ),
+    switch(
+        "--sandbox",
+        "answer from an invented shop in memory instead of Mixpanel",
+    ),
+    variable(
+        "MIXPANEL_MCP_ACCESS_TOKEN",
+        "TOKEN",
+        "none",
+        "callers bring it as `Authorization: Bearer`, or bring Mixpanel credentials of their own",
+    ),
+    both(
+        "--allowed-origins",
+        "MIXPANEL_MCP_ALLOWED_ORIGINS",
+        "LIST",
+        "this machine's",
+        "origins of web pages that may connect, separated by commas",
+    ),
+    both(
+        "--allowed-hosts",
+        "MIXPANEL_MCP_ALLOWED_HOSTS",
+        "LIST",
+        "this machine's",
+        "host names under which the server may be asked for, separated by commas",
+    ),
+    both(
+        "--workers",
+        "MIXPANEL_MCP_SERVER_WORKERS",
+        "N",
+        "256",
+        "calls that may run at once; threads are started as they are needed",
+    ),
+    switch(
+        "--json-response",
+        "always answer with JSON on /mcp, never with an event stream",
+    ),
+    both(
+        "--log-level",
+        "MIXPANEL_MCP_SERVER_LOG_LEVEL",
+        "LEVEL",
+        "info",
+        "error, warn, info or debug; the log goes to standard error",
+    ),
 ];
 
 /// Header fields by which a caller brings Mixpanel credentials of its own.
@@ -111,20 +228,36 @@ impl Command {
         let mut parser = lexopt::Parser::from_args(arguments);
         while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
             let flag = match argument {
-                lexopt::Arg::Short('h') | lexopt::Arg::Long("help") => return Ok(Command::Print(help())),
+                lexopt::Arg::Short('h') | lexopt::Arg::Long("help") => {
+                    return Ok(Command::Print(help()));
+                }
                 lexopt::Arg::Short('V') | lexopt::Arg::Long("version") => {
-                    let line = format!("{} {}\n", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+                    let line =
+                        format!("{} {}\n", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
                     return Ok(Command::Print(line));
                 }
                 lexopt::Arg::Long(name) => format!("--{name}"),
-                other => return Err(format!("{}; --help lists what there is", other.unexpected())),
+                other => {
+                    return Err(format!(
+                        "{}; --help lists what there is",
+                        other.unexpected()
+                    ));
+                }
             };
-            let Some(setting) = SETTINGS.iter().find(|setting| setting.flag == Some(flag.as_str())) else {
+            let Some(setting) = SETTINGS
+                .iter()
+                .find(|setting| setting.flag == Some(flag.as_str()))
+            else {
                 return Err(format!("there is no setting {flag}; --help lists them"));
             };
             let value = match setting.value {
                 "" => "on".into(),
-                _ => text(&flag, parser.value().map_err(|_| format!("{flag} needs a value: {}", setting.value))?)?,
+                _ => text(
+                    &flag,
+                    parser
+                        .value()
+                        .map_err(|_| format!("{flag} needs a value: {}", setting.value))?,
+                )?,
             };
             given.insert(setting, flag, value);
         }
@@ -139,7 +272,9 @@ impl Given {
     fn from_environment(variable: impl Fn(&str) -> Option<OsString>) -> Result<Given, String> {
         let mut given = Given(BTreeMap::new());
         for setting in SETTINGS {
-            let Some(name) = setting.variable else { continue };
+            let Some(name) = setting.variable else {
+                continue;
+            };
             // Compose files and CI systems pass unset variables on as empty ones.
             if let Some(value) = variable(name).filter(|value| !value.is_empty()) {
                 given.insert(setting, name.to_owned(), text(name, value)?);
@@ -154,7 +289,9 @@ impl Given {
 
     /// The value, and the flag or variable that brought it.
     fn get(&self, key: &str) -> Option<(&str, &str)> {
-        self.0.get(key).map(|(place, value)| (place.as_str(), value.as_str()))
+        self.0
+            .get(key)
+            .map(|(place, value)| (place.as_str(), value.as_str()))
     }
 
     fn value(&self, key: &str) -> Option<String> {
@@ -166,16 +303,29 @@ impl Given {
     }
 
     /// A value that `read` takes, or the default. The error names the setting and what it takes.
-    fn parsed<T>(&self, key: &str, default: T, takes: &str, read: impl Fn(&str) -> Option<T>) -> Result<T, String> {
+    fn parsed<T>(
+        &self,
+        key: &str,
+        default: T,
+        takes: &str,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Result<T, String> {
         match self.get(key) {
             None => Ok(default),
-            Some((place, value)) => read(value).ok_or_else(|| format!("{place}: {value:?} is not {takes}")),
+            Some((place, value)) => {
+                read(value).ok_or_else(|| format!("{place}: {value:?} is not {takes}"))
+            }
         }
     }
 
     fn list(&self, key: &str) -> Vec<String> {
         let value = self.value(key).unwrap_or_default();
-        value.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+        value
+            .split(',')
+            .map(str::trim)
+            .filter(|item| !item.is_empty())
+            .map(str::to_owned)
+            .collect()
     }
 }
 
@@ -185,12 +335,16 @@ fn key(setting: &Setting) -> &'static str {
 }
 
 fn text(place: &str, value: OsString) -> Result<String, String> {
-    value.into_string().map_err(|_| format!("{place}: the value is not UTF-8"))
+    value
+        .into_string()
+        .map_err(|_| format!("{place}: the value is not UTF-8"))
 }
 
 impl Settings {
     fn from_given(given: &Given) -> Result<Settings, String> {
-        let port = given.parsed("--port", 5000, "a port from 0 to 65535", |text| text.parse().ok())?;
+        let port = given.parsed("--port", 5000, "a port from 0 to 65535", |text| {
+            text.parse().ok()
+        })?;
         let host = given.parsed(
             "--host",
             IpAddr::from([127, 0, 0, 1]),
@@ -200,18 +354,28 @@ impl Settings {
                 text => text.trim_matches(['[', ']']).parse().ok(),
             },
         )?;
-        let workers = given.parsed("--workers", 256, &format!("a number from 1 to {WORKERS_MAX}"), |text| {
-            text.parse().ok().filter(|workers| (1..=WORKERS_MAX).contains(workers))
-        })?;
-        let log_level = given.parsed("--log-level", LevelFilter::Info, "one of error, warn, info, debug", |text| {
-            match text {
+        let workers = given.parsed(
+            "--workers",
+            256,
+            &format!("a number from 1 to {WORKERS_MAX}"),
+            |text| {
+                text.parse()
+                    .ok()
+                    .filter(|workers| (1..=WORKERS_MAX).contains(workers))
+            },
+        )?;
+        let log_level = given.parsed(
+            "--log-level",
+            LevelFilter::Info,
+            "one of error, warn, info, debug",
+            |text| match text {
                 "error" => Some(LevelFilter::Error),
                 "warn" => Some(LevelFilter::Warn),
                 "info" => Some(LevelFilter::Info),
                 "debug" => Some(LevelFilter::Debug),
                 _ => None,
-            }
-        })?;
+            },
+        )?;
         Ok(Settings {
             http: HttpSettings {
                 address: SocketAddr::new(host, port),
@@ -238,7 +402,9 @@ impl Settings {
 fn mixpanel(given: &Given) -> Result<Config, String> {
     let region = given.parsed("--region", Region::Us, "one of us, eu, in", Region::parse)?;
     let name = given.value("MIXPANEL_SERVICE_ACCOUNT_USERNAME");
-    let secret = given.value("MIXPANEL_SERVICE_ACCOUNT_SECRET").map(Secret::new);
+    let secret = given
+        .value("MIXPANEL_SERVICE_ACCOUNT_SECRET")
+        .map(Secret::new);
     let account = match (name, secret) {
         (Some(username), Some(secret)) => Some(ServiceAccount { username, secret }),
         (None, None) => None,
@@ -279,9 +445,16 @@ fn help() -> String {
         env!("CARGO_PKG_NAME"),
     );
     for setting in SETTINGS {
-        let names: Vec<String> = [setting.flag, setting.variable].into_iter().flatten().map(str::to_owned).collect();
+        let names: Vec<String> = [setting.flag, setting.variable]
+            .into_iter()
+            .flatten()
+            .map(str::to_owned)
+            .collect();
         help.push_str(&format!("  {} {}\n", names.join(", "), setting.value).replace(" \n", "\n"));
-        help.push_str(&format!("      {} [default: {}]\n", setting.about, setting.default));
+        help.push_str(&format!(
+            "      {} [default: {}]\n",
+            setting.about, setting.default
+        ));
     }
     help.push_str("  -h, --help\n      this\n  -V, --version\n      the version\n");
     help
@@ -289,7 +462,8 @@ fn help() -> String {
 
 /// The README's table of settings.
 pub fn markdown_table() -> String {
-    let mut table = String::from("| flag | variable | default | meaning |\n| --- | --- | --- | --- |\n");
+    let mut table =
+        String::from("| flag | variable | default | meaning |\n| --- | --- | --- | --- |\n");
     for setting in SETTINGS {
         let code = |name: Option<&str>| name.map_or("–".into(), |name| format!("`{name}`"));
         let about = setting.about.replace('|', "\\|");
@@ -309,7 +483,10 @@ mod tests {
 
     fn read(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Settings, String> {
         let variable = |name: &str| {
-            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value))
+            variables
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, value)| OsString::from(value))
         };
         match Command::read(arguments.iter().map(OsString::from), variable)? {
             Command::Serve(settings) => Ok(*settings),
@@ -335,7 +512,10 @@ mod tests {
 
     #[test]
     fn a_flag_wins_over_its_variable() {
-        let variables = [("MIXPANEL_MCP_SERVER_PORT", "6000"), ("MIXPANEL_REGION", "in")];
+        let variables = [
+            ("MIXPANEL_MCP_SERVER_PORT", "6000"),
+            ("MIXPANEL_REGION", "in"),
+        ];
         let settings = read(&["--port=7000"], &variables).unwrap();
         assert_eq!(settings.http.address.port(), 7000);
         assert_eq!(settings.mixpanel.region, Region::In);
@@ -350,18 +530,46 @@ mod tests {
 
     #[test]
     fn a_bad_value_is_told_with_the_name_of_its_setting() {
-        check_refused(&["--port", "70000"], &[], "--port: \"70000\" is not a port from 0 to 65535");
+        check_refused(
+            &["--port", "70000"],
+            &[],
+            "--port: \"70000\" is not a port from 0 to 65535",
+        );
         check_refused(
             &[],
             &[("MIXPANEL_MCP_SERVER_PORT", "five")],
             "MIXPANEL_MCP_SERVER_PORT: \"five\" is not a port from 0 to 65535",
         );
-        check_refused(&["--region", "uk"], &[], "--region: \"uk\" is not one of us, eu, in");
-        check_refused(&["--host", "example.com"], &[], "--host: \"example.com\" is not an address such as 127.0.0.1, 0.0.0.0 or ::1");
-        check_refused(&["--workers", "0"], &[], "--workers: \"0\" is not a number from 1 to 4096");
-        check_refused(&["--log-level", "loud"], &[], "--log-level: \"loud\" is not one of error, warn, info, debug");
-        check_refused(&[], &[("MIXPANEL_PROJECT_ID", "shop")], "MIXPANEL_PROJECT_ID: \"shop\" is not a project's number");
-        check_refused(&["--prot", "1"], &[], "there is no setting --prot; --help lists them");
+        check_refused(
+            &["--region", "uk"],
+            &[],
+            "--region: \"uk\" is not one of us, eu, in",
+        );
+        check_refused(
+            &["--host", "example.com"],
+            &[],
+            "--host: \"example.com\" is not an address such as 127.0.0.1, 0.0.0.0 or ::1",
+        );
+        check_refused(
+            &["--workers", "0"],
+            &[],
+            "--workers: \"0\" is not a number from 1 to 4096",
+        );
+        check_refused(
+            &["--log-level", "loud"],
+            &[],
+            "--log-level: \"loud\" is not one of error, warn, info, debug",
+        );
+        check_refused(
+            &[],
+            &[("MIXPANEL_PROJECT_ID", "shop")],
+            "MIXPANEL_PROJECT_ID: \"shop\" is not a project's number",
+        );
+        check_refused(
+            &["--prot", "1"],
+            &[],
+            "there is no setting --prot; --help lists them",
+        );
         check_refused(&["--port"], &[], "--port needs a value: PORT");
     }
 
@@ -383,7 +591,9 @@ mod tests {
     fn no_secret_has_a_flag() {
         for setting in SETTINGS {
             let secret = setting.variable.is_some_and(|name| {
-                ["SECRET", "TOKEN", "USERNAME"].iter().any(|word| name.ends_with(word))
+                ["SECRET", "TOKEN", "USERNAME"]
+                    .iter()
+                    .any(|word| name.ends_with(word))
             });
             assert!(!(secret && setting.flag.is_some()), "{:?}", setting.flag);
         }
@@ -392,8 +602,15 @@ mod tests {
     #[test]
     fn help_lists_every_setting_once() {
         let help = read(&["--help"], &[]).err().unwrap();
-        for name in SETTINGS.iter().flat_map(|setting| [setting.flag, setting.variable]).flatten() {
-            let words = help.split([' ', ',', '\n']).filter(|word| *word == name).count();
+        for name in SETTINGS
+            .iter()
+            .flat_map(|setting| [setting.flag, setting.variable])
+            .flatten()
+        {
+            let words = help
+                .split([' ', ',', '\n'])
+                .filter(|word| *word == name)
+                .count();
             assert_eq!(words, 1, "{name}");
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::json;
+use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::mcp::call::Outlet as _;
 use crate::mcp::headers::Headers;
@@ -99,6 +100,19 @@ impl HttpServer {
     /// The address that is bound.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Waits until SIGTERM or SIGINT comes.
+    pub fn wait(&self) {
+        match signal_hook::iterator::Signals::new([SIGTERM, SIGINT]) {
+            Ok(mut signals) => {
+                let _ = signals.forever().next();
+            }
+            // Without handlers the signals end the process by themselves.
+            Err(_) => loop {
+                std::thread::park();
+            },
+        }
     }
 
     /// Ends the streams and takes no more requests.
