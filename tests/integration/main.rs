@@ -1,3 +1,8 @@
 //! Drives the server from outside. One file per behaviour; all in one binary, so they link once.
 
 #![allow(clippy::unwrap_used, missing_docs)]
+
+/// What Mixpanel documents, as data, and the check of a request against it.
+mod contract;
+/// Upstreams for tests: one that records, one that misbehaves.
+mod support;
