@@ -9,32 +9,64 @@ use crate::settings::Settings;
 use crate::tools::{self, MixpanelApplication};
 use crate::transport::HttpServer;
 
+/// A running server, with its sandbox if it has one.
+pub struct Server {
+    http: HttpServer,
+    _sandbox: Option<Sandbox>,
+}
+
 /// Serves until told to stop.
 ///
 /// # Errors
 ///
 /// One line that says why the server cannot start.
-pub fn run(mut settings: Settings) -> Result<(), String> {
-    let sandbox = settings.sandbox.then(Sandbox::start).transpose();
-    let sandbox = sandbox.map_err(|error| format!("--sandbox: {error}"))?;
-    if let Some(sandbox) = &sandbox {
-        point_to(sandbox, &mut settings.mixpanel);
-    }
-    let told = told(&settings);
-    let address = settings.http.address;
-    let mixpanel = Mixpanel::new(settings.mixpanel)?;
-    let application = MixpanelApplication::new(mixpanel, settings.sandbox);
-    let server = HttpServer::start(settings.http, Service::new(application));
-    let server =
-        server.map_err(|error| format!("--host, --port: cannot listen on {address}: {error}"))?;
-    info!(
-        "{} {} on http://{}, {told}",
-        env!("CARGO_PKG_NAME"),
-        env!("CARGO_PKG_VERSION"),
-        server.address()
-    );
-    server.wait();
+pub fn run(settings: Settings) -> Result<(), String> {
+    let server = Server::start(settings)?;
+    server.http.wait();
+    server.stop();
     Ok(())
+}
+
+impl Server {
+    /// Builds the parts and begins to serve.
+    ///
+    /// # Errors
+    ///
+    /// One line that says why the server cannot start.
+    pub fn start(mut settings: Settings) -> Result<Server, String> {
+        let sandbox = settings.sandbox.then(Sandbox::start).transpose();
+        let sandbox = sandbox.map_err(|error| format!("--sandbox: {error}"))?;
+        if let Some(sandbox) = &sandbox {
+            point_to(sandbox, &mut settings.mixpanel);
+        }
+        let told = told(&settings);
+        let address = settings.http.address;
+        let mixpanel = Mixpanel::new(settings.mixpanel)?;
+        let application = MixpanelApplication::new(mixpanel, settings.sandbox);
+        let http = HttpServer::start(settings.http, Service::new(application));
+        let http =
+            http.map_err(|error| format!("--host, --port: cannot listen on {address}: {error}"))?;
+        info!(
+            "{} {} on http://{}, {told}",
+            env!("CARGO_PKG_NAME"),
+            env!("CARGO_PKG_VERSION"),
+            http.address()
+        );
+        Ok(Server {
+            http,
+            _sandbox: sandbox,
+        })
+    }
+
+    /// Where it listens, without a slash at the end.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.http.address())
+    }
+
+    /// Ends the streams and takes no more requests.
+    pub fn stop(&self) {
+        self.http.stop();
+    }
 }
 
 /// Sends every request to the sandbox, with its own account where none is set.

@@ -16,7 +16,7 @@ use super::access::{Access, Denied};
 use super::crew::Crew;
 use super::heartbeat::{Beating, Heartbeat};
 use super::sse::SseStreams;
-use super::streamable::{Accepts, Pending, Subscription};
+use super::streamable::{self, Accepts, Pending, Subscription};
 use super::streams::Streams;
 use super::wire::{Answer, Writer};
 
@@ -228,12 +228,12 @@ impl Routes {
         ) {
             Reception::Accepted => fields(Answer::empty(202), writer),
             Reception::Answered(reply) => {
-                let answer = Answer::json(reply.status, &reply.body);
-                let answer = match &reply.session {
-                    Some(session) => answer.with("Mcp-Session-Id", session),
-                    None => answer,
-                };
-                fields(answer, writer);
+                let session = reply
+                    .session
+                    .as_ref()
+                    .map(|id| format!("Mcp-Session-Id: {id}"));
+                let fields = [cors, session.into_iter().collect()].concat();
+                streamable::answer(writer, accepts, &fields, &reply);
             }
             Reception::Listen(listening) => {
                 let (Some(place), true) = (self.streams.place(), accepts.stream) else {

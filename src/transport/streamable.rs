@@ -54,6 +54,18 @@ impl Accepts {
     }
 }
 
+/// Answers a request on which nothing has been written: with JSON where the client takes it, and where the status says
+/// something that a stream, which is always 200, could not.
+pub(super) fn answer(writer: Writer, accepts: Accepts, fields: &[String], reply: &Reply) {
+    if accepts.json || reply.status != 200 {
+        Answer::json(reply.status, &reply.body)
+            .with_all(fields)
+            .write(writer);
+    } else {
+        EventStream::begin(writer, fields, &event("message", &reply.body)).end(None);
+    }
+}
+
 /// The answer to a running request, in the form that it will have taken by the end.
 pub(super) struct Pending {
     form: Mutex<Form>,
@@ -91,14 +103,7 @@ impl Pending {
     pub(super) fn finish(&self, reply: Option<Reply>) {
         let form = std::mem::replace(&mut *self.lock(), Form::Ended);
         match (form, reply) {
-            (Form::Open(writer), Some(reply)) if self.accepts.json => {
-                Answer::json(reply.status, &reply.body)
-                    .with_all(&self.fields)
-                    .write(writer);
-            }
-            (Form::Open(writer), Some(reply)) => {
-                EventStream::begin(writer, &self.fields, &event("message", &reply.body)).end(None);
-            }
+            (Form::Open(writer), Some(reply)) => answer(writer, self.accepts, &self.fields, &reply),
             (Form::Open(writer), None) if self.accepts.stream => {
                 EventStream::begin(writer, &self.fields, ": cancelled\n\n").end(None);
             }

@@ -6,3 +6,5 @@
 mod contract;
 /// Upstreams for tests: one that records, one that misbehaves.
 mod support;
+
+mod transports;

@@ -1,0 +1,353 @@
+//! A server under test, spoken to as any client would: over real HTTP.
+
+use std::ffi::OsString;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use mixpanel_mcp_server::sandbox::Sandbox;
+use mixpanel_mcp_server::server::Server;
+use mixpanel_mcp_server::settings::Command;
+use serde_json::{Value, json};
+
+/// No answer takes longer in a test that is in order.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server in this process, on a port that the system picked; stopped when dropped.
+pub(crate) struct TestServer {
+    server: Server,
+    agent: ureq::Agent,
+}
+
+/// An HTTP answer, read whole.
+#[derive(Debug)]
+pub(crate) struct HttpAnswer {
+    /// The status.
+    pub(crate) status: u16,
+    /// Names in lower case.
+    pub(crate) headers: Vec<(String, String)>,
+    /// As it came.
+    pub(crate) body: String,
+}
+
+/// What a tool gave back.
+#[derive(Debug)]
+pub(crate) struct ToolAnswer {
+    /// `isError`.
+    pub(crate) is_error: bool,
+    /// `structuredContent`: the answer's data with its `summary`, or an error's facts with its text in `error`.
+    pub(crate) data: Value,
+    /// The first block of content.
+    pub(crate) text: String,
+}
+
+/// One event of an event stream.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Event {
+    /// `message` or `endpoint`.
+    pub(crate) name: String,
+    /// As it came.
+    pub(crate) data: String,
+}
+
+/// An open event stream.
+pub(crate) struct EventStream(BufReader<Box<dyn std::io::Read + Send>>);
+
+impl TestServer {
+    /// A server with these flags and variables; a port of its own comes by itself.
+    #[track_caller]
+    pub(crate) fn start(flags: &[&str], variables: &[(&str, &str)]) -> TestServer {
+        let flags = flags.iter().chain(&["--port", "0"]).map(OsString::from);
+        let variable = |name: &str| {
+            variables
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, value)| OsString::from(value))
+        };
+        let Ok(Command::Serve(settings)) = Command::read(flags, variable) else {
+            panic!("these settings do not serve")
+        };
+        let server = Server::start(*settings).unwrap();
+        TestServer {
+            server,
+            agent: agent(),
+        }
+    }
+
+    /// A server on a sandbox of its own: for tests that change something and count it.
+    pub(crate) fn sandbox() -> TestServer {
+        TestServer::start(&["--sandbox"], &[])
+    }
+
+    /// The one server on a sandbox that tests share which change nothing, or only under names of their own.
+    pub(crate) fn shared() -> &'static TestServer {
+        static SHARED: OnceLock<TestServer> = OnceLock::new();
+        SHARED.get_or_init(TestServer::sandbox)
+    }
+
+    /// A server with the sandbox's account whose four APIs are below one URL, as the sandbox's are: for a recorder
+    /// or a misbehaving upstream in between.
+    pub(crate) fn before(upstream: &str) -> TestServer {
+        TestServer::before_with(upstream, &[])
+    }
+
+    /// The same with more variables.
+    pub(crate) fn before_with(upstream: &str, variables: &[(&str, &str)]) -> TestServer {
+        let (export, query, app) = (
+            format!("{upstream}/api/2.0"),
+            format!("{upstream}/api/query"),
+            format!("{upstream}/api/app"),
+        );
+        let mut all = vec![
+            ("MIXPANEL_INGESTION_URL", upstream),
+            ("MIXPANEL_EXPORT_URL", &export),
+            ("MIXPANEL_QUERY_URL", &query),
+            ("MIXPANEL_APP_URL", &app),
+        ];
+        let account = [
+            ("MIXPANEL_SERVICE_ACCOUNT_USERNAME", "sandbox"),
+            ("MIXPANEL_SERVICE_ACCOUNT_SECRET", "sandbox"),
+            ("MIXPANEL_PROJECT_ID", "12345"),
+        ];
+        for (name, value) in variables {
+            all.retain(|(known, _)| known != name);
+            all.push((name, value));
+        }
+        // An empty value of the test's own takes one of these away.
+        for (name, value) in account {
+            if all.iter().all(|(known, _)| *known != name) {
+                all.push((name, value));
+            }
+        }
+        TestServer::start(&[], &all)
+    }
+
+    /// Where it listens, without a slash at the end.
+    pub(crate) fn url(&self) -> String {
+        self.server.url()
+    }
+
+    /// Stops it as a signal would.
+    pub(crate) fn stop(&self) {
+        self.server.stop();
+    }
+
+    /// Calls a tool with the server's own credentials.
+    #[track_caller]
+    pub(crate) fn call(&self, tool: &str, arguments: Value) -> ToolAnswer {
+        self.call_with(&[], tool, arguments)
+    }
+
+    /// Calls a tool and wants an answer: its data.
+    #[track_caller]
+    pub(crate) fn data(&self, tool: &str, arguments: Value) -> Value {
+        let answer = self.call(tool, arguments);
+        assert!(!answer.is_error, "{tool}: {}", answer.text);
+        answer.data
+    }
+
+    /// Calls a tool and wants a failure: its facts, the text in `error`.
+    #[track_caller]
+    pub(crate) fn failure(&self, tool: &str, arguments: Value) -> Value {
+        let answer = self.call(tool, arguments);
+        assert!(answer.is_error, "{tool} gave {}", answer.data);
+        answer.data
+    }
+
+    /// Calls a tool with these header fields.
+    #[track_caller]
+    pub(crate) fn call_with(
+        &self,
+        headers: &[(&str, &str)],
+        tool: &str,
+        arguments: Value,
+    ) -> ToolAnswer {
+        let params = json!({"name": tool, "arguments": arguments});
+        let message = self.rpc_with(headers, "tools/call", params);
+        let result = message
+            .get("result")
+            .unwrap_or_else(|| panic!("{tool}: {message}"));
+        ToolAnswer {
+            is_error: result["isError"].as_bool().unwrap_or(false),
+            data: result["structuredContent"].clone(),
+            text: result["content"][0]["text"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
+        }
+    }
+
+    /// Sends a request of revision 2025-11-25 and gives the whole message that answers it.
+    #[track_caller]
+    pub(crate) fn rpc(&self, method: &str, params: Value) -> Value {
+        self.rpc_with(&[], method, params)
+    }
+
+    /// The same with these header fields.
+    #[track_caller]
+    pub(crate) fn rpc_with(&self, headers: &[(&str, &str)], method: &str, params: Value) -> Value {
+        let headers = [headers, &[("mcp-protocol-version", "2025-11-25")]].concat();
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        let answer = self.post("/mcp", &headers, &body.to_string());
+        serde_json::from_str(&answer.body).unwrap_or_else(|_| panic!("{method}: {answer:?}"))
+    }
+
+    /// Posts JSON to a path.
+    #[track_caller]
+    pub(crate) fn post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> HttpAnswer {
+        let named = headers
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+        let json: &[(&str, &str)] = if named {
+            &[]
+        } else {
+            &[("content-type", "application/json")]
+        };
+        self.send("POST", path, &[headers, json].concat(), body)
+    }
+
+    /// Sends any request and reads its answer whole.
+    #[track_caller]
+    pub(crate) fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> HttpAnswer {
+        let mut response = self.response(method, path, headers, body);
+        let mut text = String::new();
+        response
+            .body_mut()
+            .as_reader()
+            .read_to_string(&mut text)
+            .unwrap();
+        HttpAnswer {
+            status: response.status().as_u16(),
+            headers: fields(&response),
+            body: text,
+        }
+    }
+
+    /// Sends a request whose answer is an event stream.
+    #[track_caller]
+    pub(crate) fn stream(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> EventStream {
+        let response = self.response(method, path, headers, body);
+        let fields = fields(&response);
+        assert_eq!(response.status(), 200, "{fields:?}");
+        assert!(
+            fields.contains(&("content-type".into(), "text/event-stream".into())),
+            "{fields:?}"
+        );
+        EventStream(BufReader::new(Box::new(response.into_body().into_reader())))
+    }
+
+    #[track_caller]
+    fn response(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> ureq::http::Response<ureq::Body> {
+        let mut request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.url()));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        match body {
+            "" => self.agent.run(request.body(()).unwrap()).unwrap(),
+            body => self
+                .agent
+                .run(request.body(body.to_owned()).unwrap())
+                .unwrap(),
+        }
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        self.server.stop();
+    }
+}
+
+impl HttpAnswer {
+    /// A header field's value.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// The body as JSON.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("{self:?}"))
+    }
+}
+
+impl EventStream {
+    /// The next event; comments are passed over. `None`: the stream has ended.
+    #[track_caller]
+    pub(crate) fn next(&mut self) -> Option<Event> {
+        let (mut name, mut data) = (String::new(), String::new());
+        loop {
+            let mut line = String::new();
+            if self.0.read_line(&mut line).unwrap() == 0 {
+                return None;
+            }
+            match line.trim_end_matches('\n') {
+                "" if data.is_empty() => (),
+                "" => return Some(Event { name, data }),
+                line if line.starts_with(':') => (),
+                line => match line.split_once(": ") {
+                    Some(("event", value)) => name = value.to_owned(),
+                    Some(("data", value)) => data = value.to_owned(),
+                    _ => panic!("{line:?} is no line of an event"),
+                },
+            }
+        }
+    }
+
+    /// The next event, which must be a message: its JSON.
+    #[track_caller]
+    pub(crate) fn message(&mut self) -> Value {
+        let event = self.next().expect("the stream goes on");
+        assert_eq!(event.name, "message");
+        serde_json::from_str(&event.data).unwrap()
+    }
+}
+
+/// A sandbox of its own, to put a recorder before it.
+pub(crate) fn sandbox() -> Sandbox {
+    Sandbox::start().unwrap()
+}
+
+fn fields<Body>(response: &ureq::http::Response<Body>) -> Vec<(String, String)> {
+    let text =
+        |value: &ureq::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    response
+        .headers()
+        .iter()
+        .map(|(name, value)| (name.to_string(), text(value)))
+        .collect()
+}
+
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .timeout_global(Some(PATIENCE))
+        // The server is not an upstream: its answers come as they are.
+        .allow_non_standard_methods(true)
+        .build()
+        .new_agent()
+}
