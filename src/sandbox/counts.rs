@@ -324,3 +324,144 @@ pub(super) fn property_values(project: &Project, request: &Request) -> Result<Re
     }
     Ok(Response::json(200, &json!(table.top(limit))))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::sample;
+
+    fn shop() -> Project {
+        sample::project(&[
+            ("Buy", "ann", "2026-01-01T10:00:00", json!({"plan": "pro"})),
+            ("Buy", "ann", "2026-01-01T10:30:00", json!({"plan": "pro"})),
+            ("Buy", "bob", "2026-01-01T11:00:00", json!({"plan": "free"})),
+            ("Buy", "", "2026-01-02T11:00:00", json!({})),
+            (
+                "Open",
+                "ann",
+                "2026-01-09T23:59:59",
+                json!({"plan": "pro", "n": 1}),
+            ),
+            ("Open", "ann", "2026-01-10T00:00:00", json!({"plan": "pro"})),
+            ("Open", "bob", "2026-01-10T01:00:00", json!({})),
+        ])
+    }
+
+    const DATES: [(&str, &str); 2] = [("from_date", "2026-01-01"), ("to_date", "2026-01-02")];
+
+    #[track_caller]
+    fn check_events(measure: &str, expected: Value) {
+        let mut parameters = vec![
+            ("event", r#"["Buy", "Nothing"]"#),
+            ("unit", "day"),
+            ("type", measure),
+        ];
+        parameters.extend(DATES);
+        let answer = sample::json(events(&shop(), &sample::request(&parameters)));
+        let series = json!(["2026-01-01", "2026-01-02"]);
+        let values = json!({"Buy": {"2026-01-01": expected[0], "2026-01-02": expected[1]}});
+        assert_eq!(
+            answer,
+            json!({"legend_size": 1, "data": {"series": series, "values": values}})
+        );
+    }
+
+    #[test]
+    fn events_users_and_events_per_user_are_counted() {
+        check_events("general", json!([3, 1]));
+        check_events("unique", json!([2, 0]));
+        check_events("average", json!([1.5, 0.0]));
+    }
+
+    #[test]
+    fn there_are_no_hourly_uniques() {
+        let parameters = [
+            ("event", "[\"Buy\"]"),
+            ("unit", "hour"),
+            ("type", "unique"),
+            ("interval", "2"),
+        ];
+        let fault = events(&shop(), &sample::request(&parameters)).err();
+        assert_eq!(fault, Some(Fault::bad_request("cannot get hourly uniques")));
+    }
+
+    #[test]
+    fn an_interval_counts_back_from_now() {
+        let parameters = [
+            ("event", "[\"Open\"]"),
+            ("unit", "day"),
+            ("type", "general"),
+            ("interval", "2"),
+        ];
+        let answer = sample::json(events(&shop(), &sample::request(&parameters)));
+        let expected = json!({"Open": {"2026-01-09": 1, "2026-01-10": 2}});
+        assert_eq!(answer["data"]["values"], expected);
+    }
+
+    #[test]
+    fn one_name_is_not_a_list() {
+        let parameters = [
+            ("event", "Buy"),
+            ("unit", "day"),
+            ("type", "general"),
+            ("interval", "2"),
+        ];
+        let fault = events(&shop(), &sample::request(&parameters)).err();
+        assert_eq!(
+            fault,
+            Some(Fault::bad_request(
+                "invalid event: must be a JSON array of strings"
+            ))
+        );
+    }
+
+    #[test]
+    fn the_top_is_today_compared_with_yesterday() {
+        let answer = sample::json(top(&shop(), &sample::request(&[("type", "general")])));
+        let expected = json!([{"amount": 2, "event": "Open", "percent_change": 1.0}]);
+        assert_eq!(answer, json!({"events": expected, "type": "general"}));
+    }
+
+    #[test]
+    fn names_come_by_frequency() {
+        let answer = sample::json(names(&shop(), &sample::request(&[("type", "general")])));
+        assert_eq!(answer, json!(["Buy", "Open"]));
+        let parameters = [("type", "general"), ("limit", "1")];
+        assert_eq!(
+            sample::json(names(&shop(), &sample::request(&parameters))),
+            json!(["Buy"])
+        );
+    }
+
+    #[test]
+    fn properties_and_their_values_are_counted() {
+        let parameters = [("event", "Buy"), ("name", "plan")];
+        let answer = sample::json(property_values(&shop(), &sample::request(&parameters)));
+        assert_eq!(answer, json!(["pro", "free"]));
+        let answer = sample::json(top_properties(
+            &shop(),
+            &sample::request(&[("event", "Open")]),
+        ));
+        assert_eq!(answer, json!({"plan": {"count": 2}, "n": {"count": 1}}));
+
+        let mut parameters = vec![
+            ("event", "Buy"),
+            ("name", "plan"),
+            ("type", "general"),
+            ("unit", "day"),
+        ];
+        parameters.extend(DATES);
+        let answer = sample::json(properties(&shop(), &sample::request(&parameters)));
+        let values = json!({
+            "pro": {"2026-01-01": 2, "2026-01-02": 0},
+            "free": {"2026-01-01": 1, "2026-01-02": 0},
+            "undefined": {"2026-01-01": 0, "2026-01-02": 1},
+        });
+        assert_eq!(answer["data"]["values"], values);
+
+        parameters.push(("values", r#"["free"]"#));
+        parameters.push(("format", "csv"));
+        let answer = sample::text(properties(&shop(), &sample::request(&parameters)));
+        assert_eq!(answer, "date,\"free\"\r\n2026-01-01,1\r\n2026-01-02,0\r\n");
+    }
+}

@@ -274,3 +274,140 @@ fn date_json(
             .collect(),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::sample;
+    use crate::sandbox::saved::Saved;
+
+    const FUNNELS: &[Funnel] = &[Funnel {
+        id: 1,
+        name: "Buying",
+        steps: &["View", "Cart", "Buy"],
+        length_days: 1,
+    }];
+
+    fn shop() -> Project {
+        let mut project = sample::project(&[
+            // Ann goes all the way, though she views twice and buys once before.
+            ("Buy", "ann", "2026-01-01T09:00:00", json!({})),
+            ("View", "ann", "2026-01-01T10:00:00", json!({"plan": "pro"})),
+            ("View", "ann", "2026-01-01T10:01:00", json!({"plan": "pro"})),
+            ("Cart", "ann", "2026-01-01T10:02:00", json!({})),
+            ("Buy", "ann", "2026-01-01T10:05:00", json!({})),
+            // Bob is too late with the last step.
+            (
+                "View",
+                "bob",
+                "2026-01-01T10:00:00",
+                json!({"plan": "free"}),
+            ),
+            ("Cart", "bob", "2026-01-02T09:00:00", json!({})),
+            ("Buy", "bob", "2026-01-02T10:00:01", json!({})),
+            // Cid does it in the wrong order.
+            ("Cart", "cid", "2026-01-01T10:00:00", json!({})),
+            (
+                "View",
+                "cid",
+                "2026-01-01T11:00:00",
+                json!({"plan": "free"}),
+            ),
+        ]);
+        project.saved = Saved {
+            funnels: FUNNELS,
+            ..Saved::default()
+        };
+        project
+    }
+
+    fn ask(more: &[(&str, &str)]) -> Result<Response, Fault> {
+        let mut parameters = vec![
+            ("funnel_id", "1"),
+            ("from_date", "2026-01-01"),
+            ("to_date", "2026-01-01"),
+        ];
+        parameters.extend(more);
+        funnel(&shop(), &sample::request(&parameters))
+    }
+
+    #[track_caller]
+    fn check_counts(more: &[(&str, &str)], pointer: &str, expected: &[u64]) {
+        let answer = sample::json(ask(more));
+        let steps = answer.pointer(pointer).unwrap().as_array().unwrap();
+        let counts: Vec<u64> = steps
+            .iter()
+            .map(|step| step["count"].as_u64().unwrap())
+            .collect();
+        assert_eq!(counts, expected);
+    }
+
+    #[test]
+    fn steps_count_in_order_and_in_time() {
+        let answer = sample::json(ask(&[]));
+        let step = |event: &str, count: u64, times: [Value; 2], ratios: [f64; 2]| {
+            json!({
+                "count": count, "avg_time": times[0], "avg_time_from_start": times[1],
+                "step_conv_ratio": ratios[0], "overall_conv_ratio": ratios[1],
+                "goal": event, "event": event, "step_label": event,
+            })
+        };
+        let mut first = step("View", 3, [json!(null), json!(0)], [1.0, 1.0]);
+        first["step_conv_ratio"] = json!(1);
+        first["overall_conv_ratio"] = json!(1);
+        // Ann took 60 seconds to the cart, Bob 23 hours.
+        let mean = (60 + 23 * 3600) / 2;
+        let cart = step(
+            "Cart",
+            2,
+            [json!(mean), json!(mean)],
+            [2.0 / 3.0, 2.0 / 3.0],
+        );
+        let buy = step("Buy", 1, [json!(180), json!(240)], [0.5, 1.0 / 3.0]);
+        let analysis = json!({"completion": 1, "starting_amount": 3, "steps": 3, "worst": 2});
+        let expected = json!({"2026-01-01": {"steps": [first, cart, buy], "analysis": analysis}});
+        assert_eq!(
+            answer,
+            json!({"meta": {"dates": ["2026-01-01"]}, "data": expected})
+        );
+    }
+
+    #[test]
+    fn the_length_is_a_limit_for_all_steps() {
+        let steps = "/data/2026-01-01/steps";
+        check_counts(
+            &[("length", "25"), ("length_unit", "hour")],
+            steps,
+            &[3, 2, 2],
+        );
+        check_counts(
+            &[("length", "1"), ("length_unit", "minute")],
+            steps,
+            &[3, 1, 0],
+        );
+        let fault = ask(&[("length", "91")]).err().unwrap();
+        assert_eq!(fault.message, "length may not be greater than 90 days");
+    }
+
+    #[test]
+    fn on_splits_by_the_event_of_the_first_step_beside_everybody() {
+        let on = [("on", r#"properties["plan"]"#)];
+        check_counts(&on, "/data/2026-01-01/$overall", &[3, 2, 1]);
+        check_counts(&on, "/data/2026-01-01/pro", &[1, 1, 1]);
+        check_counts(&on, "/data/2026-01-01/free", &[2, 1, 0]);
+    }
+
+    #[test]
+    fn only_saved_funnels_can_be_asked_for() {
+        assert_eq!(ask(&[]).map(|response| response.status).ok(), Some(200));
+        let parameters = [
+            ("funnel_id", "2"),
+            ("from_date", "2026-01-01"),
+            ("to_date", "2026-01-01"),
+        ];
+        let fault = funnel(&shop(), &sample::request(&parameters)).err();
+        assert_eq!(fault, Some(Fault::bad_request("funnel_id does not exist")));
+        let answer = sample::json(list(&shop(), &sample::request(&[])));
+        assert_eq!(answer, json!([{"funnel_id": 1, "name": "Buying"}]));
+    }
+}

@@ -33,6 +33,8 @@ mod parameters;
 mod profiles;
 mod retention;
 mod routes;
+#[cfg(test)]
+mod sample;
 mod saved;
 mod segmentation;
 mod server;

@@ -237,3 +237,125 @@ pub(super) fn activity(project: &Project, request: &Request) -> Result<Response,
         &json!({"status": "ok", "results": {"events": events}}),
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::sample;
+    use crate::sandbox::store::Owner;
+
+    const COHORTS: &[Cohort] = &[Cohort {
+        id: 1,
+        name: "Pro",
+        description: "",
+        created: "2026-01-01 00:00:00",
+        is_visible: true,
+        condition: r#"user["plan"] == "pro""#,
+    }];
+
+    fn people(count: usize) -> Project {
+        let mut project = Project::default();
+        for number in 0..count {
+            let plan = if number % 2 == 0 { "pro" } else { "free" };
+            let profile = json!({"plan": plan, "number": number})
+                .as_object()
+                .cloned()
+                .unwrap();
+            let owner = Owner::User(format!("u{number:04}"));
+            project.change_profile(owner, |_| Some(profile)).unwrap();
+        }
+        project.saved.cohorts = COHORTS;
+        project
+    }
+
+    #[track_caller]
+    fn check_ids(parameters: &[(&str, &str)], expected: &[&str]) {
+        let answer = sample::json(query(&people(4), &sample::request(parameters)));
+        let ids: Vec<&str> = answer["results"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["$distinct_id"].as_str().unwrap())
+            .collect();
+        assert_eq!(ids, expected);
+        assert_eq!(answer["total"], json!(expected.len()));
+    }
+
+    #[test]
+    fn people_are_found_by_id_condition_and_cohort() {
+        check_ids(&[], &["u0000", "u0001", "u0002", "u0003"]);
+        check_ids(&[("distinct_id", "u0001")], &["u0001"]);
+        check_ids(&[("distinct_ids", r#"["u0003", "nobody"]"#)], &["u0003"]);
+        check_ids(
+            &[("where", r#"properties["number"] > 1"#)],
+            &["u0002", "u0003"],
+        );
+        check_ids(&[("filter_by_cohort", r#"{"id": 1}"#)], &["u0000", "u0002"]);
+    }
+
+    #[test]
+    fn a_body_may_be_json() {
+        let mut request = sample::request(&[]);
+        request.content_type = "application/json".into();
+        request.body = br#"{"distinct_ids": ["u0002"], "output_properties": ["plan"]}"#.to_vec();
+        let answer = sample::json(query(&people(4), &request));
+        let expected = json!([{"$distinct_id": "u0002", "$properties": {"plan": "pro"}}]);
+        assert_eq!(answer["results"], expected);
+    }
+
+    #[test]
+    fn pages_follow_with_the_session_of_the_first() {
+        let project = people(PAGE_SIZE + 1);
+        let first = sample::json(query(&project, &sample::request(&[])));
+        assert_eq!(first["results"].as_array().unwrap().len(), PAGE_SIZE);
+        assert_eq!(first["total"], json!(PAGE_SIZE + 1));
+        let session = first["session_id"].as_str().unwrap();
+
+        let second = sample::json(query(
+            &project,
+            &sample::request(&[("page", "1"), ("session_id", session)]),
+        ));
+        assert_eq!(second["results"].as_array().unwrap().len(), 1);
+        assert_eq!(
+            (&second["total"], &second["session_id"]),
+            (&Value::Null, &Value::Null)
+        );
+
+        assert!(query(&project, &sample::request(&[("page", "1")])).is_err());
+        assert!(
+            query(
+                &project,
+                &sample::request(&[("page", "1"), ("session_id", "x")])
+            )
+            .is_err()
+        );
+    }
+
+    #[test]
+    fn cohorts_are_counted() {
+        let answer = sample::json(cohorts(
+            &people(5),
+            &sample::request(&[("project_id", "7")]),
+        ));
+        assert_eq!(answer[0]["count"], json!(3));
+        assert_eq!(answer[0]["project_id"], json!(7));
+    }
+
+    #[test]
+    fn activity_is_of_the_users_asked_for_by_time() {
+        let project = sample::project(&[
+            ("Buy", "ann", "2026-01-02T10:00:00", json!({})),
+            ("Open", "ann", "2026-01-01T10:00:00", json!({})),
+            ("Open", "bob", "2026-01-01T10:00:00", json!({})),
+        ]);
+        let parameters = [
+            ("distinct_ids", r#"["ann"]"#),
+            ("from_date", "2026-01-01"),
+            ("to_date", "2026-01-02"),
+        ];
+        let answer = sample::json(activity(&project, &sample::request(&parameters)));
+        let events = answer["results"]["events"].as_array().unwrap();
+        let names: Vec<&Value> = events.iter().map(|event| &event["event"]).collect();
+        assert_eq!(names, ["Open", "Buy"]);
+    }
+}

@@ -244,3 +244,124 @@ pub(super) fn addiction(project: &Project, request: &Request) -> Result<Response
         &json!({"data": Value::Object(answer.collect())}),
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::sample;
+
+    fn shop() -> Project {
+        sample::project(&[
+            ("Join", "ann", "2026-01-01T10:00:00", json!({})),
+            ("Open", "ann", "2026-01-01T12:00:00", json!({"os": "Linux"})),
+            ("Open", "ann", "2026-01-03T11:00:00", json!({"os": "iOS"})),
+            ("Join", "bob", "2026-01-01T23:00:00", json!({})),
+            ("Open", "bob", "2026-01-02T22:00:00", json!({"os": "Linux"})),
+            ("Join", "cid", "2026-01-02T08:00:00", json!({})),
+            ("Join", "ann", "2026-01-02T08:00:00", json!({})),
+        ])
+    }
+
+    #[track_caller]
+    fn check(more: &[(&str, &str)], expected: Value) {
+        let mut parameters = vec![("from_date", "2026-01-01"), ("to_date", "2026-01-02")];
+        parameters.extend(more);
+        assert_eq!(
+            sample::json(retention(&shop(), &sample::request(&parameters))),
+            expected
+        );
+    }
+
+    #[test]
+    fn a_user_belongs_to_the_day_of_their_first_birth() {
+        // Ann: within 24 hours of her birth, and after 49 hours. Bob: after 23 hours, so in the 0th interval.
+        check(
+            &[
+                ("born_event", "Join"),
+                ("event", "Open"),
+                ("interval_count", "2"),
+            ],
+            json!({
+                "2026-01-01": {"counts": [2, 0, 1], "first": 2},
+                "2026-01-02": {"counts": [0, 0, 0], "first": 1},
+            }),
+        );
+    }
+
+    #[test]
+    fn unbounded_retention_counts_whoever_came_later() {
+        check(
+            &[
+                ("born_event", "Join"),
+                ("event", "Open"),
+                ("interval_count", "1"),
+                ("unbounded_retention", "true"),
+            ],
+            json!({
+                "2026-01-01": {"counts": [2, 1], "first": 2},
+                "2026-01-02": {"counts": [0, 0], "first": 1},
+            }),
+        );
+    }
+
+    #[test]
+    fn on_splits_by_the_event_of_the_return() {
+        check(
+            &[
+                ("born_event", "Join"),
+                ("event", "Open"),
+                ("interval_count", "2"),
+                ("on", "os"),
+            ],
+            json!({
+                "2026-01-01": {
+                    "Linux": {"counts": [2, 0, 0], "first": 2},
+                    "iOS": {"counts": [0, 0, 1], "first": 2},
+                },
+                "2026-01-02": {},
+            }),
+        );
+    }
+
+    #[test]
+    fn compounded_retention_begins_anew_in_each_bucket() {
+        check(
+            &[("retention_type", "compounded"), ("event", "Open")],
+            json!({
+                "2026-01-01": {"counts": [0, 1], "first": 1},
+                "2026-01-02": {"counts": [0, 0], "first": 1},
+            }),
+        );
+    }
+
+    #[test]
+    fn birth_needs_its_event() {
+        let parameters = [("from_date", "2026-01-01"), ("to_date", "2026-01-02")];
+        let fault = retention(&shop(), &sample::request(&parameters)).err();
+        assert_eq!(
+            fault,
+            Some(Fault::bad_request("missing required parameter: born_event"))
+        );
+    }
+
+    #[test]
+    fn frequency_counts_users_by_the_hours_in_which_they_were_active() {
+        let parameters = [
+            ("from_date", "2026-01-01"),
+            ("to_date", "2026-01-02"),
+            ("unit", "day"),
+            ("addiction_unit", "hour"),
+        ];
+        let answer = sample::json(addiction(&shop(), &sample::request(&parameters)));
+        let row = |first: u64, second: u64| {
+            let mut row = vec![first, second];
+            row.resize(24, 0);
+            json!(row)
+        };
+        // The first day: Ann in two hours, Bob in one. The second: Bob, Cid and Ann in one each.
+        assert_eq!(
+            answer,
+            json!({"data": {"2026-01-01": row(2, 1), "2026-01-02": row(3, 0)}})
+        );
+    }
+}

@@ -200,3 +200,149 @@ pub(super) fn average(project: &Project, request: &Request) -> Result<Response, 
         &json!({"status": "ok", "results": results}),
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::sample;
+
+    type Handler = fn(&Project, &Request) -> Result<Response, Fault>;
+
+    fn shop() -> Project {
+        sample::project(&[
+            (
+                "Buy",
+                "ann",
+                "2026-01-01T10:00:00",
+                json!({"plan": "pro", "amount": 2010, "digits": "7"}),
+            ),
+            (
+                "Buy",
+                "ann",
+                "2026-01-01T10:30:00",
+                json!({"plan": "pro", "amount": 2090}),
+            ),
+            (
+                "Buy",
+                "bob",
+                "2026-01-01T11:00:00",
+                json!({"plan": "free", "amount": 3000.5}),
+            ),
+            ("Buy", "bob", "2026-01-02T11:00:00", json!({"plan": "free"})),
+            (
+                "Open",
+                "ann",
+                "2026-01-01T10:00:00",
+                json!({"amount": 1_000_000}),
+            ),
+        ])
+    }
+
+    fn ask(handler: Handler, more: &[(&str, &str)]) -> Result<Response, Fault> {
+        let mut parameters = vec![
+            ("event", "Buy"),
+            ("from_date", "2026-01-01"),
+            ("to_date", "2026-01-02"),
+        ];
+        parameters.extend(more);
+        handler(&shop(), &sample::request(&parameters))
+    }
+
+    #[track_caller]
+    fn check(more: &[(&str, &str)], expected: Value) {
+        let answer = sample::json(ask(segmentation, more));
+        assert_eq!(answer["data"]["values"], expected);
+        assert_eq!(
+            answer["legend_size"],
+            json!(expected.as_object().unwrap().len())
+        );
+    }
+
+    #[test]
+    fn without_on_the_event_is_the_only_segment() {
+        check(&[], json!({"Buy": {"2026-01-01": 3, "2026-01-02": 1}}));
+        check(
+            &[("type", "unique")],
+            json!({"Buy": {"2026-01-01": 2, "2026-01-02": 1}}),
+        );
+
+        check(&[("interval", "2")], json!({"Buy": {"2026-01-01": 4}}));
+    }
+
+    #[test]
+    fn on_splits_and_where_filters() {
+        let pro = json!({"2026-01-01": 2, "2026-01-02": 0});
+        let free = json!({"2026-01-01": 1, "2026-01-02": 1});
+        check(
+            &[("on", r#"properties["plan"]"#)],
+            json!({"pro": pro, "free": free}),
+        );
+        check(
+            &[("on", "plan"), ("where", r#"properties["plan"] == "pro""#)],
+            json!({"pro": pro}),
+        );
+        check(&[("on", "plan"), ("limit", "1")], json!({"free": free}));
+        check(
+            &[("where", r#"properties["amount"] > 2500"#)],
+            json!({"Buy": {"2026-01-01": 1, "2026-01-02": 0}}),
+        );
+    }
+
+    #[test]
+    fn sums_and_averages_take_what_is_no_number_as_0() {
+        let on = [("on", r#"properties["amount"]"#)];
+        let answer = sample::json(ask(sum, &on));
+        assert_eq!(
+            answer["results"],
+            json!({"2026-01-01": 7100.5, "2026-01-02": 0.0})
+        );
+        assert_eq!(answer["status"], json!("ok"));
+        let answer = sample::json(ask(average, &on));
+        let expected = json!({"2026-01-01": 7100.5 / 3.0, "2026-01-02": 0.0});
+        assert_eq!(answer, json!({"status": "ok", "results": expected}));
+        let answer = sample::json(ask(sum, &[("on", r#"number(properties["digits"])"#)]));
+        assert_eq!(
+            answer["results"],
+            json!({"2026-01-01": 7.0, "2026-01-02": 0.0})
+        );
+    }
+
+    #[test]
+    fn numeric_buckets_have_round_borders() {
+        let answer = sample::json(ask(numeric, &[("on", r#"properties["amount"]"#)]));
+        let expected = json!({
+            "2,000 - 2,100": {"2026-01-01": 2, "2026-01-02": 0},
+            "3,000 - 3,100": {"2026-01-01": 1, "2026-01-02": 0},
+        });
+        assert_eq!(answer["data"]["values"], expected);
+    }
+
+    #[test]
+    fn a_wrong_word_or_expression_is_refused() {
+        let message = |more: &[(&str, &str)]| ask(segmentation, more).err().unwrap().message;
+        assert_eq!(
+            message(&[("unit", "week")]),
+            "invalid unit: 'week' is not one of minute, hour, day, month"
+        );
+        assert_eq!(
+            message(&[("where", "plan = 1")]),
+            "invalid where: syntax error at position 0: expected a property, a literal or a function"
+        );
+        assert_eq!(
+            message(&[("limit", "0"), ("on", "plan")]),
+            "invalid limit: '0' is not an integer from 1 to 10000"
+        );
+    }
+
+    #[test]
+    fn numbers_are_grouped_by_thousands() {
+        for (number, expected) in [
+            (0.0, "0"),
+            (999.0, "999"),
+            (1_234_567.5, "1,234,567.5"),
+            (-1_000.0, "-1,000"),
+        ] {
+            assert_eq!(thousands(number), expected);
+        }
+    }
+}

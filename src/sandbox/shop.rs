@@ -251,7 +251,7 @@ impl Shop<'_> {
         } else {
             -random.between(1, 240)
         };
-        let mut loyalty = 0.06 + 0.5 * random.fraction().powi(2);
+        let mut loyalty = 0.18 + 0.85 * random.fraction().powi(2);
         if plan == "pro" {
             loyalty += 0.15;
         }
@@ -277,7 +277,7 @@ impl Shop<'_> {
             let age = day - joined_day;
             let day_ms = self.first_day_ms + day * DAY_MS;
             // New people come often at first and stay away more and more.
-            let fading = 0.35 + 0.65 * (-(age as f64) / 12.0).exp();
+            let fading = 0.45 + 0.55 * (-(age as f64) / 12.0).exp();
             if age == 0 {
                 self.visit(&mut person, day_ms, true);
             } else if person.random.chance(loyalty * fading * busyness(day_ms)) {
