@@ -13,6 +13,7 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, Either, NextTimeout, TcpConnector, Transport,
 };
 
+use super::fault::NotConnected;
 use super::stop::{Line, current_is_stopped};
 
 /// The system cannot be told to give a pending connection up, so each try is short and a stop is looked for between.
@@ -59,7 +60,7 @@ impl<In: Transport> Connector<In> for StoppableTcp {
             }
             addresses = left;
         }
-        Err(fault.into())
+        Err(ureq::Error::Other(Box::new(NotConnected(fault))))
     }
 }
 

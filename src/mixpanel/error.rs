@@ -227,18 +227,6 @@ impl Error {
             _ => None,
         }
     }
-
-    /// Whether nothing of the request left this machine, so that even a write may be tried again.
-    pub(super) fn nothing_was_sent(&self) -> bool {
-        matches!(
-            self,
-            Error::CannotConnect { .. }
-                | Error::Dns { .. }
-                | Error::TimedOut {
-                    phase: Phase::Connect
-                }
-        )
-    }
 }
 
 /// The sentence that the model reads, so each says what to do next.

@@ -6,152 +6,27 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
+use ureq::AsSendBody;
 use ureq::http::{HeaderMap, Response};
-use ureq::unversioned::resolver::DefaultResolver;
-use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
-use ureq::{Agent, AsSendBody, Proxy, ProxyProtocol};
 
-use super::api::{Api, BaseUrls, Timeouts};
-use super::clients::Config;
-use super::connector::StoppableTcp;
+use super::api::Api;
 use super::credentials::{Caller, Secret};
-use super::error::{Error, Phase};
+use super::error::Error;
+use super::fault::{cannot_connect, fault};
+use super::lines::{Lines, host_of};
 use super::region::Region;
 use super::request::{Body, Request};
 use super::stop::{Running, Stop};
-use super::tls::Tls;
 use super::words::{is_html, words};
 
 /// Waits before the second and the third try, on average.
 const RETRY_WAITS: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(1)];
 /// A longer `Retry-After` is told to the caller and not slept out.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(5);
-/// Idle connections to each API: as many as there may be workers.
-const IDLE_CONNECTIONS_MAX: usize = 32;
-const INPUT_BUFFER_BYTES: usize = 16 * 1024;
-const OUTPUT_BUFFER_BYTES: usize = 8 * 1024;
 /// The http crate takes no address of 64 KB; this leaves room for the host.
 const URL_BYTES_MAX: usize = 60 * 1024;
-/// How much of a refused export's body is read for Mixpanel's words.
+/// How much of a refusal is read for Mixpanel's words. No refusal with a good status is longer either.
 const REFUSAL_BYTES_MAX: u64 = 64 * 1024;
-const USER_AGENT: &str = concat!("mixpanel-mcp-server/", env!("CARGO_PKG_VERSION"));
-
-/// The connections to the four APIs, for all callers: they carry no credentials.
-pub(super) struct Lines {
-    /// In the order of [`Api::ALL`]. Each has its API's time limits, and its own connections.
-    agents: [Agent; 4],
-    urls: BaseUrls,
-    timeouts: Timeouts,
-}
-
-impl Lines {
-    /// # Errors
-    ///
-    /// A sentence that names the setting that is wrong.
-    pub(super) fn new(config: &Config) -> Result<Lines, String> {
-        let tls = Tls::new(config.ca_file.as_deref())?;
-        let proxy = Proxy::try_from_env();
-        if let Some(proxy) = &proxy
-            && !matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https)
-        {
-            return Err(
-                "ALL_PROXY or HTTPS_PROXY: only proxies with http:// or https:// are supported"
-                    .into(),
-            );
-        }
-        for api in Api::ALL {
-            if let Some(url) = config.urls.of(api) {
-                check_base_url(url).map_err(|what| format!("{}: {what}", api.url_setting()))?;
-            }
-        }
-        let agents = Api::ALL.map(|api| agent(api, config, &tls, proxy.clone()));
-        Ok(Lines {
-            agents,
-            urls: config.urls.clone(),
-            timeouts: config.timeouts,
-        })
-    }
-
-    fn agent(&self, api: Api) -> &Agent {
-        let [ingestion, export, query, app] = &self.agents;
-        match api {
-            Api::Ingestion => ingestion,
-            Api::Export => export,
-            Api::Query => query,
-            Api::App => app,
-        }
-    }
-}
-
-fn agent(api: Api, config: &Config, tls: &Tls, proxy: Option<Proxy>) -> Agent {
-    let timeouts = &config.timeouts;
-    let goes_to_loopback = config
-        .urls
-        .of(api)
-        .is_some_and(|url| is_loopback(host_of(url)));
-    let is_export = api == Api::Export;
-    let settings = Agent::config_builder()
-        // A refusal carries a body that says why, so it is an answer, not a fault of the transport.
-        .http_status_as_error(false)
-        // The credentials must not be carried elsewhere; a redirect is told as an error of its own.
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .proxy(proxy.filter(|_| !goes_to_loopback))
-        .no_delay(true)
-        .user_agent(USER_AGENT)
-        .max_idle_connections(IDLE_CONNECTIONS_MAX)
-        .max_idle_connections_per_host(IDLE_CONNECTIONS_MAX)
-        .input_buffer_size(INPUT_BUFFER_BYTES)
-        .output_buffer_size(OUTPUT_BUFFER_BYTES)
-        .max_response_header_size(INPUT_BUFFER_BYTES)
-        .timeout_resolve(Some(timeouts.connect))
-        .timeout_connect(Some(timeouts.connect))
-        .timeout_global(timeouts.total(api))
-        .timeout_recv_response(is_export.then_some(timeouts.export_first_byte))
-        .timeout_per_read(is_export.then_some(timeouts.export_stall))
-        .timeout_per_write(is_export.then_some(timeouts.export_stall))
-        .build();
-    let connector =
-        ().chain(ConnectProxyConnector::default())
-            .chain(StoppableTcp::default())
-            .chain(tls.clone());
-    Agent::with_parts(settings, connector, DefaultResolver::default())
-}
-
-/// `http` or `https`, a host, maybe a port and a path; nothing secret in it, as it is logged.
-fn check_base_url(url: &str) -> Result<(), &'static str> {
-    let rest = url
-        .strip_prefix("https://")
-        .or_else(|| url.strip_prefix("http://"))
-        .ok_or("must begin with http:// or https://")?;
-    if url.ends_with('/') {
-        return Err("must not end with a slash");
-    }
-    if rest.contains(['?', '#', '@']) {
-        return Err("must have no query, no fragment and no user");
-    }
-    match url.parse::<ureq::http::Uri>() {
-        Ok(uri) if uri.host().is_some_and(|host| !host.is_empty()) => Ok(()),
-        _ => Err("is not an address"),
-    }
-}
-
-/// The host with its port, as it stands in an address.
-fn host_of(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    rest.split('/').next().unwrap_or(rest)
-}
-
-fn is_loopback(host: &str) -> bool {
-    let bare = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or(rest),
-        None => host.split(':').next().unwrap_or(host),
-    };
-    bare.eq_ignore_ascii_case("localhost")
-        || bare
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|ip| ip.is_loopback())
-}
 
 /// The door for one caller and one call.
 #[derive(Clone)]
@@ -440,11 +315,11 @@ impl Stream {
 
 /// How long to wait before the next try; nothing if there must not be one.
 fn time_to_wait(request: &Request<'_>, error: &Error, wait: Duration) -> Option<Duration> {
-    if !request.repeatable && !error.nothing_was_sent() {
-        return None;
-    }
     let wait = match error {
-        Error::CannotConnect { .. } | Error::BrokenOff => wait,
+        // Nothing was sent, so even a write may be tried again.
+        Error::CannotConnect { .. } => wait,
+        _ if !request.repeatable => return None,
+        Error::BrokenOff => wait,
         Error::ServerFault {
             status: 502..=504, ..
         } => wait,
@@ -521,7 +396,7 @@ fn parse<T: DeserializeOwned>(
     if is_html(body) {
         return Err(Error::NotJson { html: true });
     }
-    if is_refusal(body) {
+    if body.len() as u64 <= REFUSAL_BYTES_MAX && is_refusal(body) {
         return Err(Error::RefusedUnder200 {
             words: words(body, secrets),
         });
@@ -538,8 +413,13 @@ fn is_refusal(body: &[u8]) -> bool {
         status: Option<serde_json::Value>,
     }
 
-    if body.trim_ascii() == b"0" {
+    let body = body.trim_ascii();
+    if body == b"0" {
         return true;
+    }
+    // A list would be read as the struct's members in order.
+    if !body.starts_with(b"{") {
+        return false;
     }
     let status = serde_json::from_slice::<Envelope>(body)
         .ok()
@@ -555,77 +435,6 @@ fn is_refusal(body: &[u8]) -> bool {
 
 fn has_member(body: &[u8], member: &str) -> bool {
     serde_json::from_slice::<serde_json::Value>(body).is_ok_and(|value| value.get(member).is_some())
-}
-
-/// What a fault below HTTP means.
-fn fault(host: &str, error: ureq::Error) -> Error {
-    use std::io::ErrorKind;
-
-    match error {
-        ureq::Error::Timeout(timeout) => Error::TimedOut {
-            phase: phase(timeout),
-        },
-        ureq::Error::HostNotFound => Error::Dns {
-            host: host.to_owned(),
-        },
-        ureq::Error::BodyExceedsLimit(bytes_max) => Error::AnswerTooLarge { bytes_max },
-        ureq::Error::LargeResponseHeader(_, bytes_max) => Error::AnswerTooLarge {
-            bytes_max: bytes_max as u64,
-        },
-        ureq::Error::Tls(reason) => Error::Tls {
-            host: host.to_owned(),
-            reason: reason.to_owned(),
-        },
-        ureq::Error::Rustls(error) => Error::Tls {
-            host: host.to_owned(),
-            reason: error.to_string(),
-        },
-        ureq::Error::Decompress(..) => Error::NotJson { html: false },
-        ureq::Error::ConnectionFailed => cannot_connect(host, &"no address answered"),
-        ureq::Error::ConnectProxyFailed(reason) => cannot_connect(host, &reason),
-        ureq::Error::Io(error) => {
-            if let Some(tls) = error
-                .get_ref()
-                .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-            {
-                return Error::Tls {
-                    host: host.to_owned(),
-                    reason: tls.to_string(),
-                };
-            }
-            match error.kind() {
-                ErrorKind::ConnectionRefused
-                | ErrorKind::HostUnreachable
-                | ErrorKind::NetworkUnreachable
-                | ErrorKind::NetworkDown
-                | ErrorKind::AddrNotAvailable
-                | ErrorKind::PermissionDenied => cannot_connect(host, &error),
-                // The name service answers with an error that has no kind of its own.
-                _ if error.to_string().contains("lookup address") => Error::Dns {
-                    host: host.to_owned(),
-                },
-                _ => Error::BrokenOff,
-            }
-        }
-        ureq::Error::Protocol(_) => Error::BrokenOff,
-        error => cannot_connect(host, &error),
-    }
-}
-
-fn phase(timeout: ureq::Timeout) -> Phase {
-    match timeout {
-        ureq::Timeout::Resolve | ureq::Timeout::Connect => Phase::Connect,
-        ureq::Timeout::RecvResponse => Phase::FirstByte,
-        ureq::Timeout::PerRead | ureq::Timeout::PerWrite => Phase::Stall,
-        _ => Phase::Total,
-    }
-}
-
-fn cannot_connect(host: &str, reason: &dyn std::fmt::Display) -> Error {
-    Error::CannotConnect {
-        host: host.to_owned(),
-        reason: reason.to_string(),
-    }
 }
 
 /// What the log says of one try: never a query, a header or a body.

@@ -1,0 +1,136 @@
+//! Names of hosts to addresses, kept for a short while.
+//!
+//! ureq looks a name up before each request, also when a connection is there to be used again, and cannot be
+//! interrupted in it. A static binary has no name service cache behind it, so that would cost each request a round trip.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::NextTimeout;
+
+use super::stop::current_is_stopped;
+
+/// As short as the lifetime of the records of large services.
+const KEPT: Duration = Duration::from_secs(60);
+/// Four APIs in three regions are twelve; the rest is for proxies.
+const HOSTS_MAX: usize = 32;
+/// As many as ureq takes.
+const ADDRESSES_MAX: usize = 16;
+/// How often a lookup looks for a stop.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// Looks names up, and keeps what it found.
+#[derive(Default)]
+pub(super) struct KeepingResolver {
+    kept: Mutex<HashMap<String, Kept>>,
+}
+
+struct Kept {
+    until: Instant,
+    addresses: Vec<SocketAddr>,
+}
+
+impl Resolver for KeepingResolver {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let host = uri.host().ok_or(ureq::Error::HostNotFound)?;
+        let default_port = if uri.scheme_str() == Some("http") {
+            80
+        } else {
+            443
+        };
+        let name = format!("{host}:{}", uri.port_u16().unwrap_or(default_port));
+        let addresses = match (name.parse(), self.find(&name)) {
+            (Ok(address), _) => vec![address],
+            (_, Some(addresses)) => addresses,
+            _ => {
+                let addresses = look_up(name.clone(), timeout)?;
+                self.keep(name, &addresses);
+                addresses
+            }
+        };
+        let mut resolved = self.empty();
+        for address in config
+            .ip_family()
+            .keep_wanted(addresses.into_iter())
+            .take(ADDRESSES_MAX)
+        {
+            resolved.push(address);
+        }
+        if resolved.is_empty() {
+            Err(ureq::Error::HostNotFound)
+        } else {
+            Ok(resolved)
+        }
+    }
+}
+
+impl KeepingResolver {
+    fn find(&self, name: &str) -> Option<Vec<SocketAddr>> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.get(name)
+            .filter(|kept| kept.until > Instant::now())
+            .map(|kept| kept.addresses.clone())
+    }
+
+    fn keep(&self, name: String, addresses: &[SocketAddr]) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= HOSTS_MAX {
+            kept.clear();
+        }
+        kept.insert(
+            name,
+            Kept {
+                until: Instant::now() + KEPT,
+                addresses: addresses.to_vec(),
+            },
+        );
+    }
+}
+
+/// Asks the system in a thread of its own, as the system cannot be told to give up. The thread ends with the lookup,
+/// which the system limits to some seconds.
+fn look_up(name: String, timeout: NextTimeout) -> Result<Vec<SocketAddr>, ureq::Error> {
+    let (found, answer) = sync_channel(1);
+    thread::Builder::new()
+        .name("lookup".into())
+        .spawn(move || {
+            // The request may have given up meanwhile.
+            let _ = found.send(name.to_socket_addrs().map(Vec::from_iter));
+        })?;
+    let begun = Instant::now();
+    loop {
+        match answer.recv_timeout(SLICE) {
+            Ok(Ok(addresses)) => return Ok(addresses),
+            Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => {
+                return Err(ureq::Error::HostNotFound);
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        if current_is_stopped() {
+            return Err(io::Error::from(io::ErrorKind::ConnectionAborted).into());
+        }
+        if begun.elapsed() >= *timeout.after {
+            return Err(ureq::Error::Timeout(timeout.reason));
+        }
+    }
+}
+
+impl fmt::Debug for KeepingResolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeepingResolver")
+    }
+}
