@@ -254,3 +254,212 @@ fn split_word(text: &str) -> (&str, &str) {
     let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
     (word, rest.trim_start())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whom the headers name: username, secret, project; or the kind of the error.
+    #[track_caller]
+    fn check(headers: &[(&str, &str)], expected: Result<(&str, &str, Option<&str>), &str>) {
+        let environment = Environment {
+            account: account("env", "env-secret"),
+            project: ProjectId::parse("1"),
+            token: Some(Secret::new("env-token")),
+            ..Environment::default()
+        };
+        let found = read(headers, Some(&environment));
+        let named = found.as_ref().map(|caller| {
+            let account = caller.account.as_ref().unwrap();
+            (
+                account.username.as_str(),
+                account.secret.expose(),
+                caller.project.as_ref().map(ProjectId::as_str),
+            )
+        });
+        assert_eq!(named.map_err(|error| error.kind()), expected);
+    }
+
+    fn read(headers: &[(&str, &str)], environment: Option<&Environment>) -> Result<Caller, Error> {
+        let header = |name: &str| {
+            headers
+                .iter()
+                .find(|(given, _)| *given == name)
+                .map(|(_, value)| value.to_string())
+        };
+        Caller::read(&header, environment, Region::Us)
+    }
+
+    fn base64(text: &str) -> String {
+        BASE64_STANDARD.encode(text)
+    }
+
+    #[test]
+    fn each_form_names_the_account() {
+        let basic = format!("Basic {}", base64("me:pass:word"));
+        check(&[("authorization", &basic)], Ok(("me", "pass:word", None)));
+        let bearer = format!("bearer  basic {}", base64("me:pass"));
+        check(&[("authorization", &bearer)], Ok(("me", "pass", None)));
+        check(&[("x-auth-token", "me:pass")], Ok(("me", "pass", None)));
+        check(
+            &[("x-auth-token", " me:pass:77 ")],
+            Ok(("me", "pass", Some("77"))),
+        );
+        let data = r#"{"serviceaccount_username": "me", "serviceaccount_secret": "pass", "project_id": 77}"#;
+        check(
+            &[("x-auth-data", &base64(data))],
+            Ok(("me", "pass", Some("77"))),
+        );
+        let data = r#"{"serviceaccount_username": "me", "serviceaccount_secret": "pass", "x": 1}"#;
+        check(&[("x-auth-data", &base64(data))], Ok(("me", "pass", None)));
+    }
+
+    #[test]
+    fn the_first_header_wins_and_the_environment_comes_last() {
+        let basic = format!("Basic {}", base64("a:1"));
+        check(
+            &[("x-auth-token", "b:2:9"), ("authorization", &basic)],
+            Ok(("a", "1", None)),
+        );
+        let data = base64(r#"{"serviceaccount_username": "c", "serviceaccount_secret": "3"}"#);
+        check(
+            &[("x-auth-data", &data), ("x-auth-token", "b:2:9")],
+            Ok(("b", "2", Some("9"))),
+        );
+        check(&[], Ok(("env", "env-secret", None)));
+    }
+
+    #[test]
+    fn a_bearer_token_for_this_server_is_passed_over() {
+        check(
+            &[("authorization", "Bearer abc")],
+            Ok(("env", "env-secret", None)),
+        );
+        check(
+            &[("authorization", "Bearer abc"), ("x-auth-token", "b:2")],
+            Ok(("b", "2", None)),
+        );
+    }
+
+    #[test]
+    fn a_malformed_header_is_an_error_and_the_environment_does_not_step_in() {
+        let malformed = Err("malformed_credentials");
+        let empty_secret = format!("Basic {}", base64("me:"));
+        let no_colon = format!("Basic {}", base64("mepass"));
+        for value in [
+            "Basic",
+            "Basic !!!",
+            "Digest x",
+            "",
+            &empty_secret,
+            &no_colon,
+            "Bearer Basic x",
+        ] {
+            check(
+                &[("authorization", value), ("x-auth-token", "b:2")],
+                malformed,
+            );
+        }
+        for value in [
+            "",
+            "me",
+            "me:",
+            ":pass",
+            "me:pass:",
+            "me:pass:x7",
+            "me:pass:7:8",
+        ] {
+            check(&[("x-auth-token", value)], malformed);
+        }
+        let wrong_project =
+            r#"{"serviceaccount_username": "c", "serviceaccount_secret": "3", "project_id": [1]}"#;
+        for value in [
+            "",
+            "{}",
+            &base64("{}"),
+            &base64("[]"),
+            &base64(wrong_project),
+        ] {
+            check(&[("x-auth-data", value)], malformed);
+        }
+        let long = format!("me:{}", "x".repeat(HEADER_BYTES_MAX));
+        check(&[("x-auth-token", &long)], malformed);
+    }
+
+    #[test]
+    fn an_error_names_the_header_and_the_form_but_not_the_value() {
+        let error = read(&[("x-auth-token", "s3cretwithoutcolon")], None)
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            error,
+            "the header `x-auth-token` is not well formed: it must be username:secret or username:secret:project_id"
+        );
+    }
+
+    #[test]
+    fn without_the_environment_a_caller_must_bring_credentials() {
+        assert_eq!(read(&[], None).unwrap_err(), Error::NoCredentials);
+        assert_eq!(
+            read(&[("authorization", "Bearer abc")], None).unwrap_err(),
+            Error::NoCredentials
+        );
+        assert_eq!(
+            read(&[], Some(&Environment::default())).unwrap_err(),
+            Error::NoCredentials
+        );
+        assert!(read(&[("x-auth-token", "b:2")], None).is_ok());
+    }
+
+    #[test]
+    fn a_callers_own_account_is_never_joined_with_the_environments_token() {
+        let environment = Environment {
+            token: Some(Secret::new("t")),
+            ..Environment::default()
+        };
+        assert_eq!(
+            read(&[("x-auth-token", "b:2")], Some(&environment))
+                .unwrap()
+                .token,
+            None
+        );
+        let caller = read(&[], Some(&environment)).unwrap();
+        assert_eq!(
+            (caller.account, caller.token),
+            (None, Some(Secret::new("t")))
+        );
+    }
+
+    #[test]
+    fn the_region_is_the_requests_and_never_guessed() {
+        let token = ("x-auth-token", "b:2");
+        assert_eq!(read(&[token], None).unwrap().region(), Region::Us);
+        assert_eq!(
+            read(&[token, ("x-mixpanel-region", "EU")], None)
+                .unwrap()
+                .region(),
+            Region::Eu
+        );
+        assert_eq!(
+            read(&[token, ("x-mixpanel-region", "mars")], None).unwrap_err(),
+            Error::InvalidRegion
+        );
+    }
+
+    #[test]
+    fn a_secret_shows_itself_nowhere() {
+        let caller = read(&[("x-auth-token", "me:s3cret:7")], None).unwrap();
+        let secret = &caller.account.as_ref().unwrap().secret;
+        assert_eq!(format!("{secret} {secret:?}"), "[redacted] [redacted]");
+        assert!(!format!("{caller:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn a_project_id_is_digits_and_nothing_else() {
+        assert_eq!(ProjectId::parse(" 42 ").unwrap().as_str(), "42");
+        assert_eq!(
+            ["", "4a", "-1", "4/2", "12345678901234567890"].map(ProjectId::parse),
+            [const { None }; 5]
+        );
+    }
+}

@@ -169,7 +169,7 @@ mod tests {
             "https://example.com?x=1",
             Err("must have no query, no fragment and no user"),
         );
-        check("https://", Err("is not an address"));
+        check("https://:80", Err("is not an address"));
         check("https://exa mple.com", Err("is not an address"));
     }
 

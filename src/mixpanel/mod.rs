@@ -31,6 +31,8 @@ mod report;
 mod request;
 mod resolver;
 mod stop;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod words;
 

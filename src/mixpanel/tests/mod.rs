@@ -1,0 +1,8 @@
+//! The clients against scripted servers on loopback: what is asked, what is told, and how work ends.
+
+mod exports;
+mod loopback;
+mod operations;
+mod outcomes;
+mod retries;
+mod stopping;
