@@ -7,4 +7,6 @@ mod contract;
 /// Upstreams for tests: one that records, one that misbehaves.
 mod support;
 
+mod generated;
+mod table;
 mod transports;
