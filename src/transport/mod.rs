@@ -8,6 +8,7 @@
 mod access;
 mod crew;
 mod event_stream;
+pub mod gate;
 mod heartbeat;
 mod http;
 mod sse;

@@ -1,0 +1,214 @@
+//! One request's way behind the gate and its answer's way back, on one thread that watches both sockets: a slow client does
+//! not hold the call behind it, and a client that leaves is noticed.
+
+use std::io::{self, ErrorKind, IoSlice, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use super::allowance::Claim;
+use super::departures::Visit;
+use super::gatehouse::Gatehouse;
+use super::head::Head;
+use super::lane::Lane;
+use super::refusal::Refusal;
+use super::relay::Relay;
+
+/// In place of `write_stall` while the allowance for answers is used up.
+const STARVED_STALL: Duration = Duration::from_secs(1);
+
+/// How an exchange ended for the client's connection.
+pub(super) enum Outcome {
+    /// The client has the whole answer; the connection may serve another request if `keep`.
+    Answered { keep: bool },
+    /// There was no answer, and nothing was sent to the client.
+    Refused(Refusal),
+    /// The client has left, or the answer broke off: nothing more can be said.
+    Cut,
+}
+
+/// A request in its canonical form, on its way to a lane.
+pub(super) struct Outgoing<'a> {
+    pub(super) head: Vec<u8>,
+    pub(super) body: Vec<u8>,
+    /// Counts `body` as long as it is held.
+    pub(super) _claim: Claim<'a>,
+    pub(super) sent: usize,
+}
+
+/// Why an exchange ended before the client had its answer.
+enum Failure {
+    /// Told to the client if the answer has not begun.
+    Server(Refusal),
+    ClientLeft,
+}
+
+struct Exchange<'a> {
+    house: &'a Gatehouse,
+    client: &'a TcpStream,
+    lane: Lane,
+    /// Until all of it is sent; its memory is given back then, before the answer is waited for.
+    request: Option<Outgoing<'a>>,
+    relay: Relay<'a>,
+    asked_at: Instant,
+    /// When the client closed its sending side. Some do so and wait for the answer; most have left.
+    half_closed: Option<Instant>,
+}
+
+/// Sends `request` over `lane` and relays the answer to `client`.
+pub(super) fn exchange(
+    house: &Gatehouse,
+    client: &TcpStream,
+    asked: &Head,
+    visit: &Visit,
+    lane: Lane,
+    request: Outgoing<'_>,
+) -> Outcome {
+    let mut exchange = Exchange {
+        house,
+        client,
+        lane,
+        request: Some(request),
+        relay: Relay::new(asked, &house.answers),
+        asked_at: Instant::now(),
+        half_closed: None,
+    };
+    let ended = exchange.run();
+    let Exchange {
+        request,
+        relay,
+        lane,
+        ..
+    } = exchange;
+    match ended {
+        Ok(()) => {
+            if request.is_none() && !relay.spoils_lane() {
+                lane.give_back();
+            }
+            Outcome::Answered {
+                keep: relay.keeps_client(),
+            }
+        }
+        Err(failure) => {
+            visit.depart();
+            match failure {
+                Failure::Server(refusal) if relay.began().is_none() => Outcome::Refused(refusal),
+                _ => Outcome::Cut,
+            }
+        }
+    }
+}
+
+impl Exchange<'_> {
+    fn run(&mut self) -> Result<(), Failure> {
+        while !self.relay.is_complete() {
+            self.send_request();
+            if self.relay.is_broken_off() {
+                return Err(Failure::Server(Refusal::AnswerBroken));
+            }
+            let reading = self.relay.wants_more();
+            let left = self.time_left()?;
+            let mut at_lane = PollFlags::empty();
+            at_lane.set(PollFlags::IN, reading);
+            at_lane.set(PollFlags::OUT, self.request.is_some());
+            let mut at_client = PollFlags::empty();
+            at_client.set(PollFlags::RDHUP, self.half_closed.is_none());
+            at_client.set(PollFlags::OUT, self.relay.is_pending());
+            let mut sockets = [
+                PollFd::new(&self.lane.stream, at_lane),
+                PollFd::new(&self.client, at_client),
+            ];
+            match poll(&mut sockets, timespec(left).as_ref()) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(_) => return Err(Failure::Server(Refusal::AnswerBroken)),
+            }
+            let [lane, client] = sockets.map(|socket| socket.revents());
+
+            if client.intersects(PollFlags::HUP | PollFlags::ERR) {
+                return Err(Failure::ClientLeft);
+            }
+            if client.contains(PollFlags::RDHUP) {
+                self.half_closed.get_or_insert_with(Instant::now);
+            }
+            if reading && lane.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
+                self.relay.read(&self.lane.stream, self.house.is_closing());
+            } else if lane.intersects(PollFlags::HUP | PollFlags::ERR) {
+                self.relay.break_off();
+            }
+            if self.relay.is_pending() {
+                self.relay
+                    .send(self.client)
+                    .map_err(|_| Failure::ClientLeft)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn send_request(&mut self) {
+        let Some(request) = &mut self.request else {
+            return;
+        };
+        match request.send(&self.lane.stream) {
+            Ok(true) => self.request = None,
+            Ok(false) => {}
+            // The answer may still be on its way, given before the body was read; if not, reading the lane tells.
+            Err(_) => self.request = None,
+        }
+    }
+
+    /// Until the next limit is reached; `None` is without end.
+    fn time_left(&self) -> Result<Option<Duration>, Failure> {
+        let limits = &self.house.limits;
+        let relay = &self.relay;
+        let total = match relay.began() {
+            None => Some(self.asked_at + limits.answer_time),
+            Some(_) if relay.is_stream() => None,
+            Some(began) => Some(began + limits.delivery_time),
+        };
+        let stall = match relay.is_starved() {
+            true => limits.write_stall.min(STARVED_STALL),
+            false => limits.write_stall,
+        };
+        let stall = relay.is_pending().then(|| relay.progress() + stall);
+        let waits = relay.began().is_none() || relay.is_stream();
+        let half = self
+            .half_closed
+            .filter(|_| waits)
+            .map(|since| since + limits.half_close_time);
+        let Some(deadline) = [total, stall, half].into_iter().flatten().min() else {
+            return Ok(None);
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        if !left.is_zero() {
+            return Ok(Some(left));
+        }
+        match relay.began().is_none() && half.is_none() {
+            true => Err(Failure::Server(Refusal::AnswerLate)),
+            false => Err(Failure::ClientLeft),
+        }
+    }
+}
+
+impl Outgoing<'_> {
+    /// Sends what the lane takes without blocking; gives whether that was all.
+    fn send(&mut self, mut lane: &UnixStream) -> io::Result<bool> {
+        let head = self.head.get(self.sent..).unwrap_or_default();
+        let body_sent = self.sent.saturating_sub(self.head.len());
+        let body = self.body.get(body_sent..).unwrap_or_default();
+        match lane.write_vectored(&[IoSlice::new(head), IoSlice::new(body)]) {
+            Ok(count) => self.sent += count,
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(self.sent >= self.head.len() + self.body.len())
+    }
+}
+
+/// `poll` counts in the system's form of time.
+pub(super) fn timespec(time: Option<Duration>) -> Option<Timespec> {
+    time.and_then(|time| Timespec::try_from(time).ok())
+}

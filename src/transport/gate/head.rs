@@ -1,0 +1,293 @@
+//! A request's head: found in the bytes, checked against RFC 9112 without leniency, and written anew in one form.
+//! The body is left to `body`; who the peer is to `peer`.
+
+use httparse::{EMPTY_HEADER, Header, Status};
+
+use super::limits::Limits;
+use super::peer::PEER_FIELD;
+use super::refusal::Refusal;
+use super::target;
+
+/// Methods that go on; whether a route takes one is not the gate's business. CONNECT is not among them.
+const METHODS: [&str; 8] = [
+    "GET", "POST", "HEAD", "DELETE", "OPTIONS", "PUT", "PATCH", "TRACE",
+];
+/// Fields that are between the client and the gate, or that only the gate may set.
+const NOT_FOR_OTHERS: [&str; 8] = [
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "upgrade",
+    "http2-settings",
+    "expect",
+    PEER_FIELD,
+];
+
+/// How a request's body is delimited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    Length(u64),
+    Chunked,
+}
+
+/// What the gate knows of a request once its head is read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    /// The request line and the fields that go on, each with its CR LF; without framing, peer and final line.
+    pub(super) canonical: Vec<u8>,
+    pub(super) framing: Framing,
+    /// The method is HEAD: the answer has no body.
+    pub(super) bodiless: bool,
+    /// HTTP/1.0: the answer may not be chunked.
+    pub(super) old: bool,
+    /// The connection may serve another request.
+    pub(super) keep: bool,
+    /// The client waits for `100 Continue` before it sends the body.
+    pub(super) waits: bool,
+}
+
+/// Looks for the end of a head as bytes arrive, and stops at the first byte that no head can have.
+#[derive(Default)]
+pub(super) struct Scan {
+    next: usize,
+    line: usize,
+    start: usize,
+    previous: u8,
+}
+
+impl Scan {
+    /// Goes on where it stopped; `bytes` is all that has arrived so far. Gives where the head starts (empty lines before it
+    /// are skipped) and ends.
+    pub(super) fn find(
+        &mut self,
+        bytes: &[u8],
+        limits: &Limits,
+    ) -> Result<Option<(usize, usize)>, Refusal> {
+        for (at, &byte) in bytes.iter().enumerate().skip(self.next) {
+            let in_first_line = self.line == self.start;
+            if at >= limits.head_bytes {
+                return Err(if in_first_line {
+                    Refusal::LineTooLong
+                } else {
+                    Refusal::HeadTooLarge
+                });
+            }
+            let after_return = self.previous == b'\r';
+            match byte {
+                b'\n' if !after_return => {
+                    return Err(Refusal::Malformed("a line ends in LF without CR"));
+                }
+                _ if after_return && byte != b'\n' => {
+                    return Err(Refusal::Malformed("a CR stands without LF"));
+                }
+                b'\n' => {
+                    let line = bytes
+                        .get(self.line..at.saturating_sub(1))
+                        .unwrap_or_default();
+                    match (line.is_empty(), in_first_line) {
+                        (true, true) => self.start = at + 1,
+                        (true, false) => return Ok(Some((self.start, at + 1))),
+                        (false, true) => check_version(line)?,
+                        (false, false) => {}
+                    }
+                    self.line = at + 1;
+                }
+                b'\t' | b'\r' | b' '..=b'~' | 0x80.. => {}
+                _ => return Err(Refusal::Malformed("the head has a control character")),
+            }
+            self.previous = byte;
+            self.next = at + 1;
+        }
+        Ok(None)
+    }
+}
+
+/// Told as soon as the first line is there: an HTTP/0.9 or HTTP/2 client would wait for an answer before it sends more.
+fn check_version(line: &[u8]) -> Result<(), Refusal> {
+    let version = line.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
+    match version {
+        b"HTTP/1.1" | b"HTTP/1.0" => Ok(()),
+        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+            if major.is_ascii_digit() && minor.is_ascii_digit() =>
+        {
+            Err(Refusal::UnknownVersion)
+        }
+        _ => Err(Refusal::Malformed(
+            "the request line must be: method, target, HTTP/1.1",
+        )),
+    }
+}
+
+impl Head {
+    /// Reads `bytes`, which [`Scan`] has found to be a head.
+    pub(super) fn parse(bytes: &[u8], limits: &Limits) -> Result<Head, Refusal> {
+        let mut slots = vec![EMPTY_HEADER; limits.head_fields];
+        let mut request = httparse::Request::new(&mut slots);
+        match request.parse(bytes) {
+            Ok(Status::Complete(length)) if length == bytes.len() => {}
+            Ok(_) => return Err(Refusal::Malformed("the head is malformed")),
+            Err(httparse::Error::TooManyHeaders) => return Err(Refusal::TooManyFields),
+            Err(httparse::Error::HeaderName) => {
+                return Err(Refusal::Malformed("a header field's name is malformed"));
+            }
+            Err(httparse::Error::HeaderValue) => {
+                return Err(Refusal::Malformed("a header field's value is malformed"));
+            }
+            Err(httparse::Error::Version) => return Err(Refusal::UnknownVersion),
+            Err(_) => return Err(Refusal::Malformed("the request line is malformed")),
+        }
+        let (Some(method), Some(target), Some(minor)) =
+            (request.method, request.path, request.version)
+        else {
+            return Err(Refusal::Malformed("the request line is malformed"));
+        };
+        if !METHODS.contains(&method) {
+            return Err(Refusal::UnknownMethod);
+        }
+        let (path, authority) = target::split(method, target)?;
+        let fields = Fields::read(request.headers)?;
+        let old = minor == 0;
+        let host = match (fields.host, authority) {
+            (None, _) if !old => return Err(Refusal::Malformed("the Host field is missing")),
+            (_, Some(authority)) => Some(authority),
+            (host, None) => host,
+        };
+
+        let mut canonical = Vec::with_capacity(bytes.len() + 160);
+        for part in [method, " ", &path, " HTTP/1.1\r\n"] {
+            canonical.extend_from_slice(part.as_bytes());
+        }
+        if let Some(host) = host {
+            push_field(&mut canonical, "Host", host.as_bytes());
+        }
+        for field in &fields.others {
+            push_field(&mut canonical, field.name, field.value);
+        }
+        Ok(Head {
+            canonical,
+            framing: fields.framing(old)?,
+            bodiless: method == "HEAD",
+            old,
+            keep: !fields.close && (!old || fields.keep_alive),
+            waits: fields.expects && !old,
+        })
+    }
+}
+
+fn push_field(to: &mut Vec<u8>, name: &str, value: &[u8]) {
+    for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+        to.extend_from_slice(part);
+    }
+}
+
+/// The fields of a head: those that the gate acts on, and the others.
+#[derive(Default)]
+struct Fields<'f> {
+    host: Option<&'f str>,
+    length: Option<&'f str>,
+    coding: Option<&'f str>,
+    close: bool,
+    keep_alive: bool,
+    expects: bool,
+    others: Vec<Header<'f>>,
+}
+
+impl<'f> Fields<'f> {
+    fn read(fields: &[Header<'f>]) -> Result<Fields<'f>, Refusal> {
+        let mut read = Fields {
+            others: Vec::with_capacity(fields.len()),
+            ..Fields::default()
+        };
+        for field in fields {
+            let value = match std::str::from_utf8(field.value) {
+                Ok(value) if value.is_ascii() => value,
+                // tiny_http drops the connection at such a byte.
+                _ => return Err(Refusal::Malformed("a header field's value is not ASCII")),
+            };
+            let is = |name: &str| field.name.eq_ignore_ascii_case(name);
+            if is("host") {
+                if !target::is_authority(value) {
+                    return Err(Refusal::Malformed("the Host field names no valid host"));
+                }
+                once(&mut read.host, value, "there is more than one Host field")?;
+            } else if is("content-length") {
+                once(
+                    &mut read.length,
+                    value,
+                    "there is more than one Content-Length",
+                )?;
+            } else if is("transfer-encoding") {
+                once(
+                    &mut read.coding,
+                    value,
+                    "there is more than one Transfer-Encoding",
+                )?;
+            } else if is("connection") {
+                for option in value.split(',').map(str::trim) {
+                    read.close |= option.eq_ignore_ascii_case("close");
+                    read.keep_alive |= option.eq_ignore_ascii_case("keep-alive");
+                }
+            } else if is("expect") {
+                if !value.eq_ignore_ascii_case("100-continue") {
+                    return Err(Refusal::UnknownExpectation);
+                }
+                read.expects = true;
+            } else if !NOT_FOR_OTHERS.iter().any(|name| is(name)) {
+                read.others.push(*field);
+            }
+        }
+        Ok(read)
+    }
+
+    fn framing(&self, old: bool) -> Result<Framing, Refusal> {
+        match (self.length, self.coding) {
+            (None, None) => Ok(Framing::Length(0)),
+            (Some(_), Some(_)) => Err(Refusal::Malformed(
+                "Content-Length and Transfer-Encoding exclude each other",
+            )),
+            (None, Some(_)) if old => Err(Refusal::Malformed("HTTP/1.0 has no Transfer-Encoding")),
+            (None, Some(coding)) => check_coding(coding).map(|()| Framing::Chunked),
+            (Some(length), None) => {
+                if length.is_empty() || !length.bytes().all(|byte| byte.is_ascii_digit()) {
+                    return Err(Refusal::Malformed("Content-Length must be digits only"));
+                }
+                // Digits that overflow are a length like any other, just past each limit.
+                length
+                    .parse()
+                    .map(Framing::Length)
+                    .map_err(|_| Refusal::BodyTooLarge)
+            }
+        }
+    }
+}
+
+fn once<'f>(
+    slot: &mut Option<&'f str>,
+    value: &'f str,
+    fault: &'static str,
+) -> Result<(), Refusal> {
+    match slot.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(Refusal::Malformed(fault)),
+    }
+}
+
+/// Only `chunked` alone goes. A body whose last coding is another has no known end: 400; one with known end and unknown
+/// codings inside: 501.
+fn check_coding(value: &str) -> Result<(), Refusal> {
+    let chunked = |coding: &str| coding.eq_ignore_ascii_case("chunked");
+    let mut codings = value.rsplit(',').map(str::trim);
+    if !codings.next().is_some_and(chunked) {
+        return Err(Refusal::Malformed(
+            "the last transfer coding must be chunked",
+        ));
+    }
+    match codings.next() {
+        None => Ok(()),
+        Some(coding) if coding.is_empty() || chunked(coding) => {
+            Err(Refusal::Malformed("Transfer-Encoding is malformed"))
+        }
+        Some(_) => Err(Refusal::UnknownCoding),
+    }
+}

@@ -1,0 +1,225 @@
+//! Lanes: connections from the gate to tiny_http, one request at a time on each, used again and again.
+//!
+//! tiny_http can leave a new connection without a thread if another comes before the first has got its own
+//! (`util/task_pool.rs`). So lanes are opened one by one, and each must have answered a request before it is used or the
+//! next is opened. What tiny_http's user answers to that request, which has no [`super::Peer`], does not matter.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
+
+use super::answer::Answer;
+use super::limits::Limits;
+use super::place::Place;
+
+const PROOF: &[u8] = b"GET /lane HTTP/1.1\r\nHost: gate\r\n\r\n";
+const PROOF_TIME: Duration = Duration::from_secs(5);
+/// Lanes kept open without a request; each costs tiny_http a thread.
+const IDLE_MAX: usize = 64;
+/// Descriptors that must be free before a lane is opened: a failed `accept` would end tiny_http's listener for ever.
+const DESCRIPTORS_FREE: usize = 4;
+
+/// All lanes of one gate.
+pub(super) struct Lanes {
+    place: Place,
+    open_max: usize,
+    waiting_max: usize,
+    waiting_time: Duration,
+    state: Mutex<State>,
+    freed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    idle: Vec<UnixStream>,
+    open: usize,
+    opening: bool,
+    waiting: usize,
+}
+
+/// A lane that one request has for itself. Dropped, it is cut; [`Lane::give_back`] keeps it.
+pub(super) struct Lane {
+    /// Does not block.
+    pub(super) stream: UnixStream,
+    slot: Slot,
+}
+
+/// A lane's place among those that may be open.
+struct Slot {
+    lanes: Arc<Lanes>,
+    taken: bool,
+}
+
+/// No lane came free in time.
+pub(super) struct NoLane;
+
+impl Lanes {
+    pub(super) fn new(place: Place, limits: &Limits) -> Lanes {
+        Lanes {
+            place,
+            open_max: limits.lanes,
+            waiting_max: limits.waiting,
+            waiting_time: limits.waiting_time,
+            state: Mutex::default(),
+            freed: Condvar::new(),
+        }
+    }
+
+    /// A lane that was proved and is clean; opens one if none is idle, or waits for one.
+    pub(super) fn take(self: &Arc<Lanes>) -> Result<Lane, NoLane> {
+        let mut deadline = None;
+        let mut state = self.lock();
+        loop {
+            if let Some(stream) = state.idle.pop() {
+                drop(state);
+                // From here on its place is given back whatever happens.
+                let lane = self.lane(stream);
+                if lane.is_clean() {
+                    return Ok(lane);
+                }
+                log::debug!("a lane broke while it was idle");
+                drop(lane);
+                state = self.lock();
+                continue;
+            }
+            if !state.opening && state.open < self.open_max {
+                return self.open(state);
+            }
+            let now = Instant::now();
+            let left = deadline
+                .get_or_insert(now + self.waiting_time)
+                .saturating_duration_since(now);
+            if state.waiting >= self.waiting_max || left.is_zero() {
+                return Err(NoLane);
+            }
+            state.waiting += 1;
+            state = match self.freed.wait_timeout(state, left) {
+                Ok((state, _)) => state,
+                Err(poisoned) => poisoned.into_inner().0,
+            };
+            state.waiting -= 1;
+        }
+    }
+
+    /// Open lanes, idle or not.
+    pub(super) fn open_count(&self) -> usize {
+        self.lock().open
+    }
+
+    /// Wakes tiny_http's `accept` once, so that it sees that its server was dropped.
+    pub(super) fn nudge(&self) {
+        let _ = self.place.connect();
+    }
+
+    /// Cuts the lanes that have no request.
+    pub(super) fn close_idle(&self) {
+        let mut state = self.lock();
+        state.open -= state.idle.len();
+        state.idle.clear();
+    }
+
+    fn open(self: &Arc<Lanes>, mut state: MutexGuard<'_, State>) -> Result<Lane, NoLane> {
+        state.opening = true;
+        state.open += 1;
+        drop(state);
+        let proved = connect_and_prove(&self.place);
+        let mut state = self.lock();
+        state.opening = false;
+        if proved.is_err() {
+            state.open -= 1;
+        }
+        drop(state);
+        self.freed.notify_one();
+        match proved {
+            Ok(stream) => Ok(self.lane(stream)),
+            Err(error) => {
+                log::warn!("no new lane to the listener: {error}");
+                Err(NoLane)
+            }
+        }
+    }
+
+    fn lane(self: &Arc<Lanes>, stream: UnixStream) -> Lane {
+        Lane {
+            stream,
+            slot: Slot {
+                lanes: Arc::clone(self),
+                taken: true,
+            },
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing under this lock can panic and leave the counts wrong.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lane {
+    /// For the next request. Only for a lane whose answer was read to its end and not a byte further.
+    pub(super) fn give_back(mut self) {
+        let mut state = self.slot.lanes.lock();
+        if state.idle.len() >= IDLE_MAX {
+            return;
+        }
+        state.idle.push(self.stream);
+        drop(state);
+        self.slot.taken = false;
+        self.slot.lanes.freed.notify_one();
+    }
+
+    /// Neither closed nor holding bytes that nobody has asked for: those would be taken for the next answer.
+    fn is_clean(&self) -> bool {
+        let peeked = recv(
+            &self.stream,
+            &mut [0; 1],
+            RecvFlags::DONTWAIT | RecvFlags::PEEK,
+        );
+        matches!(peeked, Err(Errno::AGAIN))
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if self.taken {
+            self.lanes.lock().open -= 1;
+            self.lanes.freed.notify_one();
+        }
+    }
+}
+
+fn connect_and_prove(place: &Place) -> io::Result<UnixStream> {
+    let free: io::Result<Vec<File>> = (0..DESCRIPTORS_FREE)
+        .map(|_| File::open("/dev/null"))
+        .collect();
+    drop(free?);
+    let mut stream = place.connect()?;
+    stream.set_read_timeout(Some(PROOF_TIME))?;
+    stream.set_write_timeout(Some(PROOF_TIME))?;
+    stream.write_all(PROOF)?;
+    let deadline = Instant::now() + PROOF_TIME;
+    let mut bytes = Vec::new();
+    let mut answer = Answer::new(false);
+    while !answer.is_complete() {
+        let mut piece = [0; 1024];
+        let count = stream.read(&mut piece)?;
+        if count == 0 || Instant::now() > deadline {
+            return Err(io::Error::other("the proof was not answered"));
+        }
+        bytes.extend_from_slice(piece.get(..count).unwrap_or_default());
+        let read = answer
+            .read(&bytes)
+            .map_err(|_| io::Error::other("the proof's answer is malformed"))?;
+        bytes.drain(..read);
+    }
+    if !bytes.is_empty() {
+        return Err(io::Error::other("more than one answer to a proof"));
+    }
+    stream.set_nonblocking(true)?;
+    Ok(stream)
+}

@@ -1,0 +1,42 @@
+//! The gate: the only listener on the network. tiny_http 0.12, which stands behind it, must never meet a peer: one small
+//! request can end the process, and it has no limits and no deadlines.
+//!
+//! A client's connection has a thread ([`Limits::connections`] of them at most). Each request is read whole, strictly and within
+//! limits; in one canonical form it goes over a lane, a Unix socket that only this process can reach, to tiny_http's listener,
+//! and the answer comes back the same way. While it is awaited, the gate notices that the client leaves, cuts the lane, and
+//! says so to the call ([`Departures`]).
+//!
+//! | file | what is in it |
+//! | --- | --- |
+//! | `entrance` | the listener; who is let in and who is turned away |
+//! | `gatehouse` | what all connections share, and the list of who is in |
+//! | `connection` | the loop of one client |
+//! | `head`, `target`, `chunks` | RFC 9112, strictly |
+//! | `exchange`, `relay`, `answer` | a request on its way in, its answer on its way out, on one thread |
+//! | `lane`, `place` | the connections to tiny_http, and the socket they go to |
+//! | `peer`, `departures` | what the side behind the gate learns of a client |
+//! | `limits`, `allowance`, `refusal` | what may be taken, what is, and what is said when it is too much |
+//!
+//! Its tests with sockets are in `tests/integration/gate.rs`.
+
+mod allowance;
+mod answer;
+mod chunks;
+mod connection;
+mod departures;
+mod entrance;
+mod exchange;
+mod gatehouse;
+mod head;
+mod lane;
+mod limits;
+mod peer;
+mod place;
+mod refusal;
+mod relay;
+mod target;
+
+pub use departures::{Departures, Watch};
+pub use entrance::{Figures, Gate};
+pub use limits::Limits;
+pub use peer::Peer;

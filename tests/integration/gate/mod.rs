@@ -1,0 +1,4 @@
+//! The gate from outside: what it lets through, what it refuses, and what it lives through.
+
+mod framing;
+mod stand;

@@ -1,0 +1,318 @@
+//! A gate with an echoing server behind it, and the clients that its tests need.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use mixpanel_mcp_server::transport::gate::{Departures, Gate, Limits, Peer};
+use tiny_http::{Request, Server};
+
+/// Longer than anything here takes; a test that waits so long has failed.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+const RECEIVERS: usize = 4;
+
+/// What the server behind the gate reports.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// A request to `/hang` or `/stream` has arrived.
+    Arrived,
+    /// Its client has left.
+    Departed,
+    /// The writer of a `/stream` or `/large` answer was told that nobody reads, or is through.
+    WriterFreed,
+}
+
+pub(crate) struct Stand {
+    pub(crate) gate: Gate,
+    pub(crate) events: Receiver<Event>,
+    server: Arc<Server>,
+    receivers: Vec<JoinHandle<()>>,
+}
+
+impl Stand {
+    pub(crate) fn new(limits: Limits) -> Stand {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (gate, server) = Gate::start(listener, limits).unwrap();
+        let (sender, events) = channel();
+        let departures = gate.departures();
+        let receivers = (0..RECEIVERS)
+            .map(|_| {
+                let (server, sender) = (Arc::clone(&server), sender.clone());
+                let departures = departures.clone();
+                thread::spawn(move || {
+                    while let Ok(request) = server.recv() {
+                        serve(request, &departures, &sender);
+                    }
+                })
+            })
+            .collect();
+        Stand {
+            gate,
+            events,
+            server,
+            receivers,
+        }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.gate.address()
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        let stream = TcpStream::connect(self.address()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Client {
+            stream,
+            unread: Vec::new(),
+        }
+    }
+
+    /// Sends `bytes` on a new connection and gives everything that comes back until the gate closes it.
+    pub(crate) fn send(&self, bytes: &[u8]) -> String {
+        let mut client = self.client();
+        client.send(bytes);
+        client.rest()
+    }
+
+    pub(crate) fn next_event(&self) -> Event {
+        self.events.recv_timeout(PATIENCE).unwrap()
+    }
+
+    /// A client that behaves is answered, and soon.
+    #[track_caller]
+    pub(crate) fn assert_serves(&self) {
+        let started = Instant::now();
+        let mut client = self.client();
+        client.send(b"GET /fine HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(client.answer().status, 200);
+        assert!(
+            started.elapsed() < Duration::from_secs(1),
+            "{:?}",
+            started.elapsed()
+        );
+    }
+
+    /// Waits until the gate's figures are as wanted.
+    #[track_caller]
+    pub(crate) fn wait_until(&self, wanted: impl Fn(&Gate) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !wanted(&self.gate) {
+            assert!(Instant::now() < deadline, "{:?}", self.gate.figures());
+            thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Stand {
+    fn drop(&mut self) {
+        self.gate.close(Duration::ZERO);
+        for _ in &self.receivers {
+            self.server.unblock();
+        }
+        for receiver in self.receivers.drain(..) {
+            let _ = receiver.join();
+        }
+    }
+}
+
+pub(crate) struct Client {
+    pub(crate) stream: TcpStream,
+    unread: Vec<u8>,
+}
+
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl Client {
+    /// A gate that has refused already may have closed, so a failure to write is none.
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        let _ = self.stream.write_all(bytes);
+    }
+
+    /// Reads one answer with a declared length or none.
+    #[track_caller]
+    pub(crate) fn answer(&mut self) -> Answer {
+        let end = loop {
+            match self
+                .unread
+                .windows(4)
+                .position(|window| window == b"\r\n\r\n")
+            {
+                Some(at) => break at + 4,
+                None => self.read_some(),
+            }
+        };
+        let head: String = String::from_utf8(self.unread.drain(..end).collect()).unwrap();
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("Content-Length: "))
+            .map_or(0, |length| length.parse().unwrap());
+        while self.unread.len() < length {
+            self.read_some();
+        }
+        let body = String::from_utf8(self.unread.drain(..length).collect()).unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Answer { status, head, body }
+    }
+
+    #[track_caller]
+    fn read_some(&mut self) {
+        let mut piece = [0; 64 * 1024];
+        let count = self.stream.read(&mut piece).unwrap();
+        assert_ne!(
+            count,
+            0,
+            "closed after {:?}",
+            String::from_utf8_lossy(&self.unread)
+        );
+        self.unread.extend_from_slice(&piece[..count]);
+    }
+
+    /// Everything until the gate closes; a reset ends it too.
+    pub(crate) fn rest(&mut self) -> String {
+        let mut bytes = std::mem::take(&mut self.unread);
+        if let Err(error) = self.stream.read_to_end(&mut bytes) {
+            bytes.extend_from_slice(format!("<{}>", error.kind()).as_bytes());
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Reads until `text` has come.
+    #[track_caller]
+    pub(crate) fn read_to(&mut self, text: &str) {
+        while !String::from_utf8_lossy(&self.unread).contains(text) {
+            self.read_some();
+        }
+        self.unread.clear();
+    }
+}
+
+/// The status of an answer as text.
+pub(crate) fn status(answer: &str) -> &str {
+    answer.split(' ').nth(1).unwrap_or("none")
+}
+
+/// What a request looks like from behind the gate; the answer of every path without a meaning of its own.
+fn echo(request: &mut Request) -> String {
+    let mut body = Vec::new();
+    request.as_reader().read_to_end(&mut body).unwrap();
+    let fields: Vec<String> = request
+        .headers()
+        .iter()
+        .filter(|field| !field.field.equiv("Gate-Peer"))
+        .map(|field| format!("{}={}", field.field, field.value))
+        .collect();
+    format!(
+        "{} {} [{}] {}",
+        request.method(),
+        request.url(),
+        fields.join("; "),
+        String::from_utf8_lossy(&body)
+    )
+}
+
+fn serve(mut request: Request, departures: &Departures, events: &Sender<Event>) {
+    let Some(peer) = Peer::of(&request) else {
+        write(
+            request,
+            b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n",
+        );
+        return;
+    };
+    let url = request.url().to_owned();
+    let (path, query) = url.split_once('?').unwrap_or((&url, ""));
+    match path {
+        "/hang" => {
+            let kept = Arc::new(Mutex::new(Some(request)));
+            events.send(Event::Arrived).unwrap();
+            let told = events.clone();
+            let (over, wait) = channel();
+            let watch = departures.watch(&peer, move || {
+                let _ = told.send(Event::Departed);
+                let _ = over.send(());
+            });
+            thread::spawn(move || {
+                let _ = wait.recv();
+                drop((watch, kept));
+            });
+        }
+        "/stream" => {
+            events.send(Event::Arrived).unwrap();
+            let (told, freed) = (events.clone(), events.clone());
+            let watch = departures.watch(&peer, move || {
+                let _ = told.send(Event::Departed);
+            });
+            let filler = query.parse().unwrap_or(0);
+            thread::spawn(move || {
+                let mut writer = request.into_writer();
+                let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+                let event = format!("data: {}\n\n", "x".repeat(filler));
+                let event = format!("{:x}\r\n{event}\r\n", event.len());
+                let mut write =
+                    |bytes: &[u8]| writer.write_all(bytes).and_then(|()| writer.flush());
+                let mut going = write(head.as_bytes()).and_then(|()| write(event.as_bytes()));
+                // With filler it writes as fast as the client reads; without, one event is all.
+                while filler > 0 && going.is_ok() {
+                    going = write(event.as_bytes());
+                }
+                if filler > 0 {
+                    let _ = freed.send(Event::WriterFreed);
+                } else {
+                    thread::park();
+                }
+                drop(watch);
+            });
+        }
+        "/end-stream" => {
+            write(request, b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n");
+        }
+        "/large" => {
+            let length: usize = query.parse().unwrap();
+            let mut answer =
+                format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n").into_bytes();
+            answer.resize(answer.len() + length, b'x');
+            let freed = events.clone();
+            thread::spawn(move || {
+                let mut writer = request.into_writer();
+                let _ = writer.write_all(&answer).and_then(|()| writer.flush());
+                let _ = freed.send(Event::WriterFreed);
+            });
+        }
+        "/unread" => answer(request, "not read"),
+        "/panic" => drop(request),
+        "/nonsense" => {
+            write(request, b"nonsense\r\n\r\n");
+        }
+        "/endless" => {
+            write(request, b"HTTP/1.1 200 OK\r\n\r\n");
+        }
+        "/twice" => {
+            write(request, b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\naHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nb");
+        }
+        "/peer" => answer(request, &peer.address.to_string()),
+        _ => {
+            let text = echo(&mut request);
+            answer(request, &text);
+        }
+    }
+}
+
+fn answer(request: Request, text: &str) {
+    let bodiless = *request.method() == tiny_http::Method::Head;
+    let length = text.len();
+    let body = if bodiless { "" } else { text };
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}");
+    write(request, answer.as_bytes());
+}
+
+fn write(request: Request, answer: &[u8]) {
+    let mut writer = request.into_writer();
+    let _ = writer.write_all(answer).and_then(|()| writer.flush());
+}
