@@ -103,7 +103,7 @@ impl fmt::Display for Refusal {
             Refusal::TooManyFields => "the request has too many header fields",
             Refusal::UnknownMethod => "the method is not known here",
             Refusal::UnknownCoding => "the only transfer coding known is chunked",
-            Refusal::UnknownVersion => "HTTP/1.1 and HTTP/1.0 are spoken here",
+            Refusal::UnknownVersion => "this server speaks HTTP/1.0 and HTTP/1.1",
             Refusal::AnswerBroken => "the server failed while it worked on the answer",
             Refusal::AnswerLate => "the answer took too long",
             Refusal::ConnectionsTaken => "all connections are taken; try again in a moment",

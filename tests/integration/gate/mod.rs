@@ -1,4 +1,5 @@
 //! The gate from outside: what it lets through, what it refuses, and what it lives through.
 
 mod framing;
+mod limits;
 mod stand;
