@@ -1,6 +1,10 @@
 //! Joins the parts: settings → sandbox or Mixpanel → tools → protocol → transport.
 
+use std::time::Duration;
+
 use log::info;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 use crate::mcp::service::Service;
 use crate::mixpanel::{BaseUrls, Config, Mixpanel, ProjectId, Secret, ServiceAccount};
@@ -8,6 +12,9 @@ use crate::sandbox::{self, Sandbox};
 use crate::settings::Settings;
 use crate::tools::{self, MixpanelApplication};
 use crate::transport::HttpServer;
+
+/// How long running calls may go on after a signal.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A running server, with its sandbox if it has one.
 pub struct Server {
@@ -21,9 +28,14 @@ pub struct Server {
 ///
 /// One line that says why the server cannot start.
 pub fn run(settings: Settings) -> Result<(), String> {
+    // Before anything else, so that no signal is missed; as process 1 of a container there is no other handler.
+    let mut signals =
+        Signals::new([SIGTERM, SIGINT]).map_err(|error| format!("signals: {error}"))?;
     let server = Server::start(settings)?;
-    server.http.wait();
-    server.stop();
+    signals.forever().next();
+    info!("stopping; running calls have {} s", PATIENCE.as_secs());
+    server.stop(PATIENCE);
+    info!("stopped");
     Ok(())
 }
 
@@ -63,9 +75,9 @@ impl Server {
         format!("http://{}", self.http.address())
     }
 
-    /// Ends the streams and takes no more requests.
-    pub fn stop(&self) {
-        self.http.stop();
+    /// Lets nobody in any more, ends the streams, and lets running calls end for `patience`; then they are cancelled.
+    pub fn stop(&self, patience: Duration) {
+        self.http.stop(patience);
     }
 }
 

@@ -9,6 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use log::LevelFilter;
 
 use crate::mixpanel::{BaseUrls, Config, ProjectId, Region, Secret, ServiceAccount};
+use crate::transport::gate::Limits;
 use crate::transport::{Access, HttpSettings};
 
 /// What the command line asks for.
@@ -388,9 +389,9 @@ impl Settings {
                 },
                 json_response: given.is_on("--json-response"),
                 calls_max: workers,
-                waiting_max: 1_024,
+                waiting_max: 256,
                 streams_max: 256,
-                body_bytes_max: 4 * 1024 * 1024,
+                limits: Limits::default(),
             },
             mixpanel: mixpanel(given)?,
             sandbox: given.is_on("--sandbox"),

@@ -11,6 +11,7 @@ mod event_stream;
 pub mod gate;
 mod heartbeat;
 mod http;
+mod routes;
 mod sse;
 mod streamable;
 mod streams;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::gate::Watch;
 use super::heartbeat::{Beating, Heartbeat};
 
 /// A stream that stays open until one side ends it.
@@ -20,10 +21,16 @@ pub(super) struct Streams {
 
 #[derive(Default)]
 struct Open {
-    streams: HashMap<u64, Arc<dyn Lasting>>,
+    streams: HashMap<u64, Held>,
     /// Places given away, streams included.
     taken: usize,
     next: u64,
+}
+
+struct Held {
+    stream: Arc<dyn Lasting>,
+    /// Tells when the client leaves; none until the stream is known.
+    watch: Option<Watch>,
 }
 
 /// A place for one more stream; given back when dropped unused.
@@ -63,7 +70,7 @@ impl Streams {
     pub(super) fn end_all(&self) {
         let streams = std::mem::take(&mut self.lock().streams);
         self.lock().taken -= streams.len();
-        streams.values().for_each(|stream| stream.end());
+        streams.values().for_each(|held| held.stream.end());
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
@@ -72,13 +79,19 @@ impl Streams {
 }
 
 impl Place {
-    /// Keeps a stream here; its number is for [`Streams::forget`].
-    pub(super) fn hold(self, stream: Arc<dyn Lasting>) -> u64 {
+    /// Keeps a stream here. `watch` makes what calls [`Streams::forget`] with its number when the client leaves.
+    pub(super) fn hold(self, stream: Arc<dyn Lasting>, watch: impl FnOnce(u64) -> Watch) {
         let streams = self.0.clone();
         let mut open = streams.lock();
         let number = open.next;
         open.next += 1;
-        open.streams.insert(number, stream);
+        open.streams.insert(
+            number,
+            Held {
+                stream,
+                watch: None,
+            },
+        );
         // The place goes over to the stream.
         open.taken += 1;
         let is_first = open.streams.len() == 1;
@@ -87,7 +100,11 @@ impl Place {
             let watched: Arc<dyn Beating> = streams.clone();
             streams.heartbeat.watch(Arc::downgrade(&watched));
         }
-        number
+        // Outside of the lock: a client that has left already is forgotten within this call.
+        let watch = watch(number);
+        if let Some(held) = streams.lock().streams.get_mut(&number) {
+            held.watch = Some(watch);
+        }
     }
 }
 
@@ -103,7 +120,7 @@ impl Beating for Streams {
             .lock()
             .streams
             .iter()
-            .map(|(number, stream)| (*number, stream.clone()))
+            .map(|(number, held)| (*number, held.stream.clone()))
             .collect();
         for (number, stream) in streams {
             if !stream.beat() {

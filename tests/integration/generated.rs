@@ -19,7 +19,10 @@ fn check(path: &Path, expected: &str) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, expected).unwrap();
     } else {
-        panic!("{} is not what would be generated now: run `make docs` and read the difference", path.display());
+        panic!(
+            "{} is not what would be generated now: run `make docs` and read the difference",
+            path.display()
+        );
     }
 }
 
@@ -31,8 +34,14 @@ fn root() -> PathBuf {
 fn with_section(text: &str, name: &str, section: &str) -> String {
     let begin = format!("<!-- {name}: generated, `make docs` renews it -->\n");
     let end = format!("<!-- end of {name} -->");
-    let start = text.find(&begin).unwrap_or_else(|| panic!("the README has no marker for {name}")) + begin.len();
-    let stop = start + text[start..].find(&end).unwrap_or_else(|| panic!("{name} has no end"));
+    let start = text
+        .find(&begin)
+        .unwrap_or_else(|| panic!("the README has no marker for {name}"))
+        + begin.len();
+    let stop = start
+        + text[start..]
+            .find(&end)
+            .unwrap_or_else(|| panic!("{name} has no end"));
     format!("{}{section}{}", &text[..start], &text[stop..])
 }
 
@@ -40,12 +49,20 @@ fn tool_tables() -> String {
     let mut tables = String::new();
     for toolset in TOOLSETS {
         tables.push_str(&format!("\n**{}**: {}\n\n", toolset.name, toolset.about));
-        tables.push_str("| tool | takes (**required**) | effect | what it does |\n| --- | --- | --- | --- |\n");
+        tables.push_str(
+            "| tool | takes (**required**) | effect | what it does |\n| --- | --- | --- | --- |\n",
+        );
         for tool in toolset.tools {
             let takes: Vec<String> = tool
                 .params
                 .iter()
-                .map(|field| if field.required { format!("**{}**", field.name) } else { field.name.to_owned() })
+                .map(|field| {
+                    if field.required {
+                        format!("**{}**", field.name)
+                    } else {
+                        field.name.to_owned()
+                    }
+                })
                 .collect();
             let effect = match tool.effect {
                 Effect::Reads => "reads",
@@ -54,9 +71,21 @@ fn tool_tables() -> String {
                 Effect::Destroys => "may delete",
             };
             // The first sentence is for people; the rest guides models.
-            let about = tool.about.split_inclusive(". ").next().unwrap_or_default().trim();
-            let takes = if takes.is_empty() { "–".into() } else { takes.join(", ") };
-            tables.push_str(&format!("| `{}` | {takes} | {effect} | {about} |\n", tool.name));
+            let about = tool
+                .about
+                .split_inclusive(". ")
+                .next()
+                .unwrap_or_default()
+                .trim();
+            let takes = if takes.is_empty() {
+                "–".into()
+            } else {
+                takes.join(", ")
+            };
+            tables.push_str(&format!(
+                "| `{}` | {takes} | {effect} | {about} |\n",
+                tool.name
+            ));
         }
     }
     tables.push('\n');

@@ -42,8 +42,12 @@ fn the_default_tools_have_their_names_and_their_order() {
     let names: Vec<&str> = tools::all().map(|tool| tool.name).collect();
     assert_eq!(names, NAMES);
     let listed = TestServer::shared().rpc("tools/list", json!({}));
-    let listed: Vec<&str> =
-        listed["result"]["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
+    let listed: Vec<&str> = listed["result"]["tools"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tool| tool["name"].as_str().unwrap())
+        .collect();
     assert_eq!(listed, NAMES);
 }
 
@@ -57,9 +61,19 @@ fn a_name_says_mixpanel_a_verb_and_a_noun() {
         assert!(verbs.contains(&verb), "{}: {verb} is a new verb", tool.name);
         assert!(words.next().is_some(), "{} has no noun", tool.name);
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-        assert!(tool.name.len() <= 40 && tool.name.bytes().all(plain), "{}", tool.name);
+        assert!(
+            tool.name.len() <= 40 && tool.name.bytes().all(plain),
+            "{}",
+            tool.name
+        );
     }
-    assert_eq!(tools::all().map(|tool| tool.name).collect::<BTreeSet<_>>().len(), tools::all().count());
+    assert_eq!(
+        tools::all()
+            .map(|tool| tool.name)
+            .collect::<BTreeSet<_>>()
+            .len(),
+        tools::all().count()
+    );
 }
 
 #[test]
@@ -72,7 +86,9 @@ fn a_tool_that_reads_is_listed_first_and_needs_no_arguments() {
 #[test]
 fn a_verb_that_only_reads_has_the_effect_of_reading() {
     for tool in tools::all() {
-        let reads = ["_get_", "_list_", "_query_"].iter().any(|verb| tool.name.contains(verb));
+        let reads = ["_get_", "_list_", "_query_"]
+            .iter()
+            .any(|verb| tool.name.contains(verb));
         assert_eq!(tool.effect == Effect::Reads, reads, "{}", tool.name);
     }
 }
@@ -80,7 +96,15 @@ fn a_verb_that_only_reads_has_the_effect_of_reading() {
 /// What kind of value it is, without its bounds.
 fn kind(shape: &Shape) -> Value {
     let mut schema = shape.schema(Unknown::Refused);
-    for bound in ["minimum", "maximum", "minItems", "maxItems", "minLength", "maxLength", "enum"] {
+    for bound in [
+        "minimum",
+        "maximum",
+        "minItems",
+        "maxItems",
+        "minLength",
+        "maxLength",
+        "enum",
+    ] {
         schema.as_object_mut().unwrap().remove(bound);
     }
     schema
@@ -89,17 +113,35 @@ fn kind(shape: &Shape) -> Value {
 #[test]
 fn one_parameter_name_means_one_thing() {
     let mut meanings: BTreeMap<&str, (Value, &str)> = BTreeMap::new();
-    for (tool, field) in tools::all().flat_map(|tool| tool.params.iter().map(move |field| (tool, field))) {
-        let meaning = meanings.entry(field.name).or_insert_with(|| (kind(&field.shape), tool.name));
-        assert_eq!(meaning.0, kind(&field.shape), "`{}` differs between {} and {}", field.name, meaning.1, tool.name);
+    for (tool, field) in
+        tools::all().flat_map(|tool| tool.params.iter().map(move |field| (tool, field)))
+    {
+        let meaning = meanings
+            .entry(field.name)
+            .or_insert_with(|| (kind(&field.shape), tool.name));
+        assert_eq!(
+            meaning.0,
+            kind(&field.shape),
+            "`{}` differs between {} and {}",
+            field.name,
+            meaning.1,
+            tool.name
+        );
     }
     assert_eq!(meanings["project_id"].0["type"], "string");
 }
 
 #[test]
 fn every_parameter_is_described_and_every_optional_one_has_its_default_told() {
-    for (tool, field) in tools::all().flat_map(|tool| tool.params.iter().map(move |field| (tool, field))) {
-        assert!(field.about.trim().len() > 5, "{}: {}", tool.name, field.name);
+    for (tool, field) in
+        tools::all().flat_map(|tool| tool.params.iter().map(move |field| (tool, field)))
+    {
+        assert!(
+            field.about.trim().len() > 5,
+            "{}: {}",
+            tool.name,
+            field.name
+        );
     }
 }
 
@@ -121,10 +163,23 @@ fn schemas_are_flat_so_that_every_provider_takes_them() {
             assert_eq!(definition[schema]["type"], "object", "{}", tool.name);
             walk(&definition[schema], &mut |part| {
                 for word in ["anyOf", "oneOf", "allOf", "$ref", "$defs"] {
-                    assert!(part.get(word).is_none(), "{}: {word} in {schema}", tool.name);
+                    assert!(
+                        part.get(word).is_none(),
+                        "{}: {word} in {schema}",
+                        tool.name
+                    );
                 }
-                assert!(!part.get("type").is_some_and(Value::is_array), "{}: a list of types", tool.name);
-                assert_ne!(part.get("type"), Some(&json!("null")), "{}: null", tool.name);
+                assert!(
+                    !part.get("type").is_some_and(Value::is_array),
+                    "{}: a list of types",
+                    tool.name
+                );
+                assert_ne!(
+                    part.get("type"),
+                    Some(&json!("null")),
+                    "{}: null",
+                    tool.name
+                );
             });
         }
     }
@@ -138,7 +193,11 @@ fn a_published_tool_is_small_and_all_of_them_fit_into_a_models_context() {
         assert!(bytes < 16 * 1024, "{}: {bytes} bytes", tool.name);
         all += bytes;
     }
-    assert!(all / BYTES_A_TOKEN < 8_000, "the tools take about {} tokens", all / BYTES_A_TOKEN);
+    assert!(
+        all / BYTES_A_TOKEN < 8_000,
+        "the tools take about {} tokens",
+        all / BYTES_A_TOKEN
+    );
 }
 
 #[test]
@@ -148,7 +207,10 @@ fn tools_are_listed_with_the_same_bytes_each_time() {
     let first = server.post("/mcp", &[], body);
     assert_eq!(first.status, 200);
     assert_eq!(server.post("/mcp", &[], body).body, first.body);
-    assert_eq!(TestServer::sandbox().post("/mcp", &[], body).body, first.body);
+    assert_eq!(
+        TestServer::sandbox().post("/mcp", &[], body).body,
+        first.body
+    );
 }
 
 #[test]
@@ -157,8 +219,18 @@ fn every_tool_refuses_an_argument_that_it_does_not_know_and_names_those_that_it_
     for tool in tools::all() {
         let facts = server.failure(tool.name, json!({"projct_id": "1"}));
         assert_eq!(facts["kind"], "bad_arguments", "{}", tool.name);
-        let fault = facts["faults"].as_array().unwrap().last().unwrap().as_str().unwrap();
-        assert!(fault.starts_with("projct_id: unknown"), "{}: {fault}", tool.name);
+        let fault = facts["faults"]
+            .as_array()
+            .unwrap()
+            .last()
+            .unwrap()
+            .as_str()
+            .unwrap();
+        assert!(
+            fault.starts_with("projct_id: unknown"),
+            "{}: {fault}",
+            tool.name
+        );
         for field in tool.params.iter() {
             assert!(fault.contains(field.name), "{}: {fault}", tool.name);
         }

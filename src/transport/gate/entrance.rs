@@ -100,6 +100,11 @@ impl Gate {
         self.address
     }
 
+    /// The limits that are in force, fitted to what the system allows.
+    pub fn limits(&self) -> &Limits {
+        &self.house.limits
+    }
+
     /// Tells who wants to know that a client has left.
     pub fn departures(&self) -> Departures {
         self.house.departures.clone()

@@ -127,11 +127,6 @@ impl TestServer {
         self.server.url()
     }
 
-    /// Stops it as a signal would.
-    pub(crate) fn stop(&self) {
-        self.server.stop();
-    }
-
     /// Calls a tool with the server's own credentials.
     #[track_caller]
     pub(crate) fn call(&self, tool: &str, arguments: Value) -> ToolAnswer {
@@ -274,7 +269,7 @@ impl TestServer {
 
 impl Drop for TestServer {
     fn drop(&mut self) {
-        self.server.stop();
+        self.server.stop(Duration::ZERO);
     }
 }
 
