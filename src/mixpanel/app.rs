@@ -1,17 +1,20 @@
-//! The app API: projects and what belongs to them.
+//! The app API: projects and what belongs to them. Of it, only what these operations answer is read, and leniently:
+//! Mixpanel does not document them.
 //!
 //! Its answers carry secrets of a project (`api_secret`, `api_key`); only what is typed here is read, and the token
 //! stays a [`Secret`].
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::api::Api;
 use super::credentials::{ProjectId, Secret};
 use super::error::Error;
 use super::http::Http;
+use super::report::text_of;
 use super::request::{Pairs, Request};
 
 /// Looks up projects.
@@ -23,13 +26,12 @@ pub struct MixpanelAppApiClient {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Me {
     /// By project id.
-    #[serde(default)]
     pub projects: BTreeMap<String, MeProject>,
     /// By organization id.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub organizations: BTreeMap<String, MeOrganization>,
     /// By workspace id.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub workspaces: BTreeMap<String, Workspace>,
 }
 
@@ -37,42 +39,50 @@ pub struct Me {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MeProject {
     /// Its name.
+    #[serde(default, deserialize_with = "lenient")]
     pub name: Option<String>,
     /// The organization that it belongs to.
-    #[serde(alias = "organizationId")]
-    pub organization_id: Option<u64>,
+    #[serde(default, deserialize_with = "id")]
+    pub organization_id: Option<String>,
     /// The zone that its days are counted in, as in `US/Pacific`.
+    #[serde(default, deserialize_with = "lenient")]
     pub timezone: Option<String>,
     /// The host of the project's region, as in `mixpanel.com` or `eu.mixpanel.com`.
+    #[serde(default, deserialize_with = "lenient")]
     pub domain: Option<String>,
-    /// Its region, where Mixpanel says so.
-    pub cluster: Option<String>,
-    /// What the service account is in it, as in `admin` or `consumer`.
-    pub role: Option<Value>,
+    /// What the service account is in it, as Mixpanel says it.
+    #[serde(default)]
+    pub role: Value,
 }
 
 /// An organization in [`Me`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MeOrganization {
     /// Its name.
+    #[serde(default, deserialize_with = "lenient")]
     pub name: Option<String>,
-    /// What the service account is in it.
-    pub role: Option<Value>,
+    /// What the service account is in it, as Mixpanel says it.
+    #[serde(default)]
+    pub role: Value,
 }
 
 /// A workspace: a view on a part of a project's data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Workspace {
     /// Its id; in [`Me`] it may stand only in the key.
-    pub id: Option<u64>,
+    #[serde(default, deserialize_with = "id")]
+    pub id: Option<String>,
     /// Its name.
+    #[serde(default, deserialize_with = "lenient")]
     pub name: Option<String>,
     /// The project that it belongs to.
-    #[serde(alias = "projectId")]
-    pub project_id: Option<u64>,
+    #[serde(default, deserialize_with = "id")]
+    pub project_id: Option<String>,
     /// Whether it is the view on all data.
+    #[serde(default, deserialize_with = "lenient")]
     pub is_global: Option<bool>,
     /// Whether it is the one that is shown first.
+    #[serde(default, deserialize_with = "lenient")]
     pub is_default: Option<bool>,
 }
 
@@ -80,22 +90,38 @@ pub struct Workspace {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ProjectDetails {
     /// Its id.
-    pub id: Option<u64>,
+    #[serde(default, deserialize_with = "id")]
+    pub id: Option<String>,
     /// Its name.
+    #[serde(default, deserialize_with = "lenient")]
     pub name: Option<String>,
     /// The organization that it belongs to.
-    #[serde(alias = "organizationId")]
-    pub organization_id: Option<u64>,
+    #[serde(default, deserialize_with = "id")]
+    pub organization_id: Option<String>,
     /// The zone that its days are counted in.
+    #[serde(default, deserialize_with = "lenient")]
     pub timezone: Option<String>,
     /// The host of the project's region.
+    #[serde(default, deserialize_with = "lenient")]
     pub domain: Option<String>,
-    /// When it was made.
-    #[serde(alias = "createdAt")]
-    pub created: Option<String>,
     /// What events are sent with.
-    #[serde(skip_serializing)]
+    #[serde(default, deserialize_with = "lenient", skip_serializing)]
     pub(super) token: Option<Secret>,
+}
+
+/// These operations are not documented: a member of another shape counts as left out, and the rest is still read.
+fn lenient<'de, T: DeserializeOwned + Default, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(serde_json::from_value(Value::deserialize(deserializer)?).unwrap_or_default())
+}
+
+/// An id comes as a number or as a text.
+fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Null => None,
+        value => Some(text_of(value)),
+    })
 }
 
 #[derive(Deserialize)]
@@ -136,13 +162,13 @@ impl MixpanelAppApiClient {
     pub fn workspaces(&self, project: &ProjectId) -> Result<Vec<Workspace>, Error> {
         let request = Request::read(
             Api::App,
-            format!("/projects/{project}/workspaces"),
+            format!("/projects/{project}/workspaces/public"),
             Pairs::new(),
         );
         self.results(&request, "results with a list of workspaces")
     }
 
-    fn results<T: serde::de::DeserializeOwned>(
+    fn results<T: DeserializeOwned>(
         &self,
         request: &Request<'_>,
         expected: &'static str,

@@ -236,7 +236,8 @@ impl fmt::Display for Error {
         match self {
             Error::NoCredentials => f.write_str(
                 "no Mixpanel credentials: send `Authorization: Basic` or `x-auth-token: username:secret` of a service \
-                 account with the request, or set MIXPANEL_USERNAME and MIXPANEL_SECRET where the server runs",
+                 account with the request, or set MIXPANEL_SERVICE_ACCOUNT_USERNAME and \
+                 MIXPANEL_SERVICE_ACCOUNT_SECRET where the server runs",
             ),
             Error::MalformedCredentials { header, expected } => {
                 write!(f, "the header `{header}` is not well formed: it must be {expected}")

@@ -181,3 +181,12 @@ impl ExportLines {
         Ok(from)
     }
 }
+
+/// An export that is left before its end is closed, and noted with what was read.
+impl Drop for ExportLines {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.stream.ended(None);
+        }
+    }
+}

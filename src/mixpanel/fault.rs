@@ -44,7 +44,9 @@ pub(super) fn fault(host: &str, error: ureq::Error) -> Error {
             Some(error) => untrusted(host, error),
             None => Error::BrokenOff,
         },
-        error => cannot_connect(host, &error),
+        ureq::Error::Other(reason) => cannot_connect(host, &reason),
+        // Not told in full: some of these repeat the address with its query.
+        _ => cannot_connect(host, &"the request could not be made"),
     }
 }
 
@@ -69,5 +71,62 @@ fn phase(timeout: ureq::Timeout) -> Phase {
         ureq::Timeout::RecvResponse => Phase::FirstByte,
         ureq::Timeout::PerRead | ureq::Timeout::PerWrite => Phase::Stall,
         _ => Phase::Total,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(error: ureq::Error, expected: Error) {
+        assert_eq!(fault("h", error), expected);
+    }
+
+    #[test]
+    fn a_fault_before_the_connection_is_told_apart_from_one_on_it() {
+        let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
+        let reason = refused().to_string();
+        check(
+            ureq::Error::Other(Box::new(NotConnected(refused()))),
+            Error::CannotConnect {
+                host: "h".into(),
+                reason,
+            },
+        );
+        check(ureq::Error::Io(refused()), Error::BrokenOff);
+        check(
+            ureq::Error::Io(io::ErrorKind::UnexpectedEof.into()),
+            Error::BrokenOff,
+        );
+        check(ureq::Error::HostNotFound, Error::Dns { host: "h".into() });
+    }
+
+    #[test]
+    fn a_fault_of_encryption_is_found_inside_of_a_fault_of_the_connection() {
+        let inner = rustls::Error::DecryptError;
+        let reason = inner.to_string();
+        check(
+            ureq::Error::Io(io::Error::new(io::ErrorKind::InvalidData, inner)),
+            Error::Tls {
+                host: "h".into(),
+                reason,
+            },
+        );
+    }
+
+    #[test]
+    fn each_time_limit_says_what_was_waited_for() {
+        let phases = [
+            (ureq::Timeout::Resolve, Phase::Connect),
+            (ureq::Timeout::Connect, Phase::Connect),
+            (ureq::Timeout::RecvResponse, Phase::FirstByte),
+            (ureq::Timeout::PerRead, Phase::Stall),
+            (ureq::Timeout::PerWrite, Phase::Stall),
+            (ureq::Timeout::Global, Phase::Total),
+        ];
+        for (timeout, phase) in phases {
+            check(ureq::Error::Timeout(timeout), Error::TimedOut { phase });
+        }
     }
 }

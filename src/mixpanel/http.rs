@@ -482,9 +482,15 @@ impl Noted {
             status,
             since,
         } = self;
-        let kind = error.kind();
-        log::warn!(
-            "{method} {host}{path}: {status}, {kind}, {} ms",
+        // That a caller has gone is no fault to look into.
+        let level = match error {
+            Error::Cancelled => log::Level::Debug,
+            _ => log::Level::Warn,
+        };
+        log::log!(
+            level,
+            "{method} {host}{path}: {status}, {}, {} ms",
+            error.kind(),
             since.elapsed().as_millis()
         );
     }

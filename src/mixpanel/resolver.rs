@@ -134,3 +134,43 @@ impl fmt::Debug for KeepingResolver {
         f.write_str("KeepingResolver")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(resolver: &KeepingResolver, uri: &str, expected: &str) {
+        let config = ureq::Agent::config_builder().build();
+        let found = resolver
+            .resolve(&uri.parse().unwrap(), &config, NextTimeout::default())
+            .unwrap();
+        assert_eq!(found.to_vec(), [expected.parse().unwrap()]);
+    }
+
+    #[test]
+    fn an_address_is_taken_as_it_is() {
+        let resolver = KeepingResolver::default();
+        check(&resolver, "http://127.0.0.1/x", "127.0.0.1:80");
+        check(&resolver, "https://[::1]:8443/x", "[::1]:8443");
+    }
+
+    #[test]
+    fn a_name_that_was_found_is_not_looked_up_again() {
+        let resolver = KeepingResolver::default();
+        resolver.keep(
+            "nowhere.invalid:443".into(),
+            &["127.0.0.1:443".parse().unwrap()],
+        );
+        check(&resolver, "https://nowhere.invalid/x", "127.0.0.1:443");
+    }
+
+    #[test]
+    fn only_so_many_names_are_kept() {
+        let resolver = KeepingResolver::default();
+        for number in 0..HOSTS_MAX * 3 {
+            resolver.keep(format!("{number}.invalid:443"), &[]);
+        }
+        assert!(resolver.kept.lock().unwrap().len() <= HOSTS_MAX);
+    }
+}

@@ -20,6 +20,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) enum Act {
     /// Writes the bytes and keeps the connection for the next request.
     Answer(Vec<u8>),
+    /// Writes the bytes when it is told to, and keeps the connection.
+    AnswerWhenTold(Vec<u8>, Receiver<()>),
     /// Writes the bytes, which may be none or not all, and closes the connection.
     Break(Vec<u8>),
     /// Writes the bytes, and then waits until the other side closes the connection.
@@ -140,6 +142,11 @@ fn serve(listener: &TcpListener, acts: Vec<Act>, noted: &Sender<String>, gone: &
         let _ = noted.send(request);
         match act {
             Act::Answer(bytes) => {
+                let _ = stream.write_all(&bytes);
+                kept = Some(stream);
+            }
+            Act::AnswerWhenTold(bytes, told) => {
+                told.recv_timeout(PATIENCE).unwrap();
                 let _ = stream.write_all(&bytes);
                 kept = Some(stream);
             }

@@ -1,5 +1,7 @@
 //! The clients against scripted servers on loopback: what is asked, what is told, and how work ends.
 
+mod connecting;
+mod encryption;
 mod exports;
 mod loopback;
 mod operations;

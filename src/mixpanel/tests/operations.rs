@@ -350,8 +350,8 @@ fn projects_are_read_without_their_secrets() {
     let (workspaces, asked) = ask(r#"{"results": [{"id": 3, "name": "All"}]}"#, |clients| {
         clients.app.workspaces(&project())
     });
-    assert_eq!(workspaces[0].id, Some(3));
-    assert_eq!(asked, "GET /projects/7/workspaces");
+    assert_eq!(workspaces[0].id.as_deref(), Some("3"));
+    assert_eq!(asked, "GET /projects/7/workspaces/public");
 }
 
 #[test]
@@ -457,21 +457,16 @@ fn data_that_tracking_refuses_is_an_error_without_the_token() {
     );
 }
 
-/// Clients of a caller with a header of its own, on a server whose environment knows project 7.
-fn foreign_clients(mixpanel: &Loopback) -> Clients {
-    let shared = Mixpanel::new(mixpanel.config(|_| {})).unwrap();
-    let header = |name: &str| (name == "x-auth-token").then(|| "other:pass".to_owned());
-    let caller = shared.caller(&header, true).unwrap();
-    shared.for_caller(caller, Stop::new())
-}
-
 #[test]
 fn the_environments_token_is_only_for_its_own_callers_and_its_own_project() {
     let details = || -> Act { json(r#"{"results": {"token": "looked-up"}}"#) };
     let mixpanel = Loopback::acting(vec![details(), details()]);
     let other = ProjectId::parse("8").unwrap();
 
-    let own = mixpanel.clients(Stop::new());
+    let shared = Mixpanel::new(mixpanel.config(|_| {})).unwrap();
+    let own = shared.for_caller(shared.caller(&|_| None, true).unwrap(), Stop::new());
+    let header = |name: &str| (name == "x-auth-token").then(|| "other:pass".to_owned());
+    let foreign = shared.for_caller(shared.caller(&header, true).unwrap(), Stop::new());
     assert_eq!(own.project_token(None), Ok(Secret::new("t0ken")));
     assert_eq!(
         own.project_token(Some(&project())),
@@ -482,7 +477,7 @@ fn the_environments_token_is_only_for_its_own_callers_and_its_own_project() {
         Ok(Secret::new("looked-up"))
     );
     assert_eq!(
-        foreign_clients(&mixpanel).project_token(Some(&project())),
+        foreign.project_token(Some(&project())),
         Ok(Secret::new("looked-up"))
     );
     assert_eq!(mixpanel.asked(), ["GET /projects/8", "GET /projects/7"]);
