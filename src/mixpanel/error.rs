@@ -353,3 +353,120 @@ impl fmt::Display for Said<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn all() -> Vec<Error> {
+        let words = || Some("why".to_owned());
+        let host = || "mixpanel.com".to_owned();
+        vec![
+            Error::NoCredentials,
+            Error::MalformedCredentials {
+                header: "x-auth-token",
+                expected: "username:secret",
+            },
+            Error::InvalidRegion,
+            Error::NoProject,
+            Error::InvalidProject,
+            Error::NoProjectToken,
+            Error::Unauthorized { words: words() },
+            Error::PaymentRequired { words: words() },
+            Error::Forbidden { words: words() },
+            Error::NotFound { words: words() },
+            Error::BadRequest {
+                status: 400,
+                words: words(),
+            },
+            Error::TooLarge { words: words() },
+            Error::RateLimited {
+                api: Api::Query,
+                retry_after_s: Some(7),
+                words: words(),
+            },
+            Error::ServerFault {
+                status: 503,
+                words: words(),
+            },
+            Error::WrongCluster {
+                region: Region::Us,
+                words: words(),
+            },
+            Error::CannotConnect {
+                host: host(),
+                reason: "refused".into(),
+            },
+            Error::Dns { host: host() },
+            Error::Tls {
+                host: host(),
+                reason: "unknown issuer".into(),
+            },
+            Error::TimedOut {
+                phase: Phase::Total,
+            },
+            Error::BrokenOff,
+            Error::Redirected { status: 302 },
+            Error::NotJson { html: true },
+            Error::WrongShape { expected: "a list" },
+            Error::AnswerTooLarge { bytes_max: 10 },
+            Error::RefusedUnder200 { words: words() },
+            Error::Cancelled,
+        ]
+    }
+
+    #[test]
+    fn each_error_has_a_kind_of_its_own_in_snake_case() {
+        let kinds: BTreeSet<&str> = all().iter().map(Error::kind).collect();
+        assert_eq!(kinds.len(), all().len());
+        assert!(kinds.iter().all(|kind| {
+            kind.bytes()
+                .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+        }));
+    }
+
+    #[test]
+    fn each_sentence_ends_openly_and_begins_small_or_with_the_name() {
+        for error in all() {
+            let sentence = error.to_string();
+            assert!(
+                !sentence.ends_with('.') && !sentence.contains("  "),
+                "{sentence}"
+            );
+            assert!(
+                sentence.starts_with(char::is_lowercase) || sentence.starts_with("Mixpanel"),
+                "{sentence}"
+            );
+        }
+    }
+
+    #[test]
+    fn mixpanels_words_are_in_the_sentence() {
+        for error in all() {
+            assert_eq!(
+                error.mixpanel_message().is_some(),
+                error.to_string().contains("\"why\""),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_limit_says_when_to_ask_again() {
+        let error = Error::RateLimited {
+            api: Api::Query,
+            retry_after_s: Some(7),
+            words: None,
+        };
+        assert_eq!(
+            error.to_string(),
+            "the limit of requests to the query API is reached (429); ask again in 7 s"
+        );
+        assert_eq!(
+            (error.status(), error.retry_after_s()),
+            (Some(429), Some(7))
+        );
+    }
+}

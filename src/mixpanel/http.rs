@@ -36,7 +36,7 @@ pub(super) struct Http {
     stop: Stop,
 }
 
-/// An answer with a good status whose body is still to be read.
+/// An answer whose body is still to be read.
 pub(super) struct Answer {
     /// Kept as long as the body is read, so that a stop reaches it.
     running: Running,

@@ -1,8 +1,6 @@
 //! The ingestion API: events and profiles go in. Sizes and numbers of what is sent are for the callers to keep.
 //! <https://developer.mixpanel.com/reference/ingestion-api>
 
-use std::io::Write;
-
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
@@ -65,7 +63,7 @@ impl MixpanelIngestionClient {
         }
 
         let request = Request {
-            body: Body::GzippedJson(gzip(&Value::from(events).to_string())),
+            body: Body::GzippedJson(gzip(events)),
             answer_under_400: Some("failed_records"),
             // `$insert_id` is fixed, so Mixpanel counts an event once however often it comes.
             ..Request::read(
@@ -156,9 +154,9 @@ fn with_member(mut item: Value, name: &str, token: &Secret) -> Value {
     item
 }
 
-fn gzip(text: &str) -> Vec<u8> {
+/// Writing into memory cannot fail, and neither can writing a JSON value as JSON.
+fn gzip(events: &[Value]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    // Writing into memory cannot fail.
-    let _ = encoder.write_all(text.as_bytes());
+    let _ = serde_json::to_writer(&mut encoder, events);
     encoder.finish().unwrap_or_default()
 }

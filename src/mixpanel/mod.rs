@@ -9,6 +9,7 @@
 //! - [`Mixpanel`] is made once; [`Mixpanel::caller`] reads who asks, [`Mixpanel::for_caller`] gives that
 //!   caller's [`Clients`].
 //! - `query.rs`, `export.rs`, `app.rs` and `ingestion.rs` have one method an operation.
+//! - [`expression`] builds filters from values without letting a value change what is asked.
 //! - [`Error`] tells apart what a caller can do something about.
 //! - [`Stop`] breaks a caller's running requests off.
 
@@ -19,7 +20,7 @@ mod connector;
 mod credentials;
 mod error;
 mod export;
-mod expression;
+pub mod expression;
 mod fault;
 mod http;
 mod ingestion;
@@ -42,7 +43,6 @@ pub use clients::{Clients, Config, Mixpanel};
 pub use credentials::{Caller, ProjectId, Secret, ServiceAccount};
 pub use error::{Error, Phase};
 pub use export::{ExportLines, ExportQuery, MixpanelExportClient};
-pub use expression::{boolean, number, property, string, user_property};
 pub use ingestion::{FailedRecord, ImportOutcome, MixpanelIngestionClient};
 pub use query::MixpanelQueryClient;
 pub use question::{

@@ -20,7 +20,7 @@ use super::question::{
 };
 use super::report::{
     ActivityEvent, Frequency, Funnel, Insights, ProfilePage, PropertyCount, Retention, SavedCohort,
-    SavedFunnel, Series, TopEvent, text_of,
+    SavedFunnel, Series, TopEvent, text_of, without_nulls,
 };
 use super::request::{Body, Pairs, Request};
 
@@ -189,14 +189,9 @@ impl MixpanelQueryClient {
             .with("on", query.on)
             .with("unit", query.unit)
             .with_some("where", query.filter);
-        // A date without a number, an average of nothing, comes as null.
         let answer: Results<BTreeMap<String, Option<f64>>> =
             self.get(path, pairs, "results with numbers by date")?;
-        Ok(answer
-            .results
-            .into_iter()
-            .filter_map(|(date, number)| Some((date, number?)))
-            .collect())
+        Ok(without_nulls(answer.results))
     }
 
     /// Who came back.

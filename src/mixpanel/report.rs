@@ -11,6 +11,7 @@ pub struct Series {
     /// The dates, as Mixpanel lists them.
     pub series: Vec<String>,
     /// Event or segment, then date, then number. A date with nothing may be left out.
+    #[serde(deserialize_with = "numbers")]
     pub values: BTreeMap<String, BTreeMap<String, f64>>,
 }
 
@@ -190,6 +191,24 @@ pub struct SavedCohort {
     pub created: Option<String>,
     /// 0 if it is hidden.
     pub is_visible: Option<u8>,
+}
+
+type Numbers = BTreeMap<String, BTreeMap<String, f64>>;
+
+/// A date without a number, such as an average of nothing, comes as null and is left out.
+fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Numbers, D::Error> {
+    let values = BTreeMap::<String, BTreeMap<String, Option<f64>>>::deserialize(deserializer)?;
+    Ok(values
+        .into_iter()
+        .map(|(name, dates)| (name, without_nulls(dates)))
+        .collect())
+}
+
+pub(super) fn without_nulls(dates: BTreeMap<String, Option<f64>>) -> BTreeMap<String, f64> {
+    dates
+        .into_iter()
+        .filter_map(|(date, number)| Some((date, number?)))
+        .collect()
 }
 
 /// A text, also when it comes as a number or a truth value.

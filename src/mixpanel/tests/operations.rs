@@ -525,3 +525,45 @@ fn the_project_is_the_arguments_then_the_headers_then_the_settings() {
     let none = mixpanel.clients_with(Stop::new(), |config| config.project_id = None);
     assert_eq!(none.project(None), Err(Error::NoProject));
 }
+
+#[test]
+fn callers_share_connections_but_each_signs_for_itself() {
+    // The server takes no second connection while the first one stands.
+    let mixpanel = Loopback::acting(vec![json("[]"), json("[]"), json("[]")]);
+    let shared = Mixpanel::new(mixpanel.config(|config| config.account = None)).unwrap();
+    let authorization = |token: &'static str| {
+        let caller = shared
+            .caller(
+                &move |name| (name == "x-auth-token").then(|| token.to_owned()),
+                true,
+            )
+            .unwrap();
+        shared
+            .for_caller(caller, Stop::new())
+            .query
+            .funnels_list(&project())
+            .unwrap();
+        let request = mixpanel.request();
+        request
+            .lines()
+            .find_map(|line| line.strip_prefix("authorization: ").map(str::to_owned))
+            .unwrap()
+    };
+    assert_eq!(authorization("a:1"), "Basic YTox");
+    assert_eq!(authorization("b:2"), "Basic Yjoy");
+    assert_eq!(authorization("a:1"), "Basic YTox");
+}
+
+#[test]
+fn a_date_without_a_number_is_left_out() {
+    let body = r#"{"data": {"series": ["d", "e"], "values": {"Buy": {"d": null, "e": 0.5}}}}"#;
+    let (series, _) = ask(body, |clients| {
+        clients
+            .query
+            .events(&project(), &[], CountType::Average, Unit::Day, january())
+    });
+    assert_eq!(
+        series.values["Buy"].iter().collect::<Vec<_>>(),
+        [(&"e".to_owned(), &0.5)]
+    );
+}

@@ -216,3 +216,22 @@ fn tries_never_pass_the_total_limit() {
     );
     mixpanel.saw_the_close();
 }
+
+#[test]
+fn a_date_to_come_back_at_is_told_in_seconds() {
+    let mixpanel = Loopback::acting(vec![answer(
+        429,
+        "retry-after: Fri, 31 Dec 2100 23:59:59 GMT\r\n",
+        b"",
+    )]);
+    let error = mixpanel
+        .clients(Stop::new())
+        .query
+        .funnels_list(&project())
+        .unwrap_err();
+    assert!(error.retry_after_s() > Some(1_000_000), "{error:?}");
+    assert_eq!(mixpanel.asked().len(), 1);
+
+    let past = answer(429, "retry-after: Wed, 01 Jan 2020 00:00:00 GMT\r\n", b"");
+    check(vec![past, json("[]")], Ok(0), 2);
+}
