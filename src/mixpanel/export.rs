@@ -90,7 +90,7 @@ pub struct ExportLines {
 }
 
 impl ExportLines {
-    /// The next line that is not empty, without its end; nothing after the last. After an error there are no more.
+    /// The next line that is not empty, without the white space around it; nothing after the last. After an error there are no more.
     ///
     /// # Errors
     ///
@@ -101,7 +101,7 @@ impl ExportLines {
             return Ok(None);
         }
         match self.find_line() {
-            Ok(Some((from, to))) => Ok(self.buffer.get(from..to)),
+            Ok(Some((from, to))) => Ok(self.buffer.get(from..to).map(<[u8]>::trim_ascii)),
             Ok(None) => {
                 self.ended = true;
                 self.stream.ended(None);

@@ -49,7 +49,7 @@ fn check(act: Act, expected: &[&str], ending: Result<(), Error>) {
 fn lines_come_one_at_a_time_without_their_ends() {
     check(
         status(200, "{\"a\":1}\n\n{\"b\":2}\r\n"),
-        &["{\"a\":1}", "{\"b\":2}\r"],
+        &["{\"a\":1}", "{\"b\":2}"],
         Ok(()),
     );
     check(status(200, ""), &[], Ok(()));
@@ -136,6 +136,19 @@ fn a_packed_export_is_unpacked_as_it_comes() {
         packed,
         &lines.iter().map(String::as_str).collect::<Vec<_>>(),
         Ok(()),
+    );
+}
+
+#[test]
+fn a_packed_export_that_ends_early_is_a_broken_export() {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(b"{\"a\":1}\n").unwrap();
+    let mut packed = encoder.finish().unwrap();
+    packed.truncate(packed.len() - 8);
+    check(
+        answer(200, "content-encoding: gzip\r\n", &packed),
+        &["{\"a\":1}"],
+        Err(Error::BrokenOff),
     );
 }
 

@@ -3,6 +3,7 @@
 mod connecting;
 mod encryption;
 mod exports;
+mod ingestion;
 mod loopback;
 mod operations;
 mod outcomes;
