@@ -55,7 +55,6 @@ const PROJECT: Shape = Shape::Object(&[
     Field::sometimes("organization", Shape::Words),
     Field::sometimes("role", Shape::Words),
     Field::sometimes("domain", Shape::Words),
-    Field::sometimes("created", Shape::Words),
 ]);
 
 const WORKSPACE: Shape = Shape::Object(&[
@@ -114,10 +113,8 @@ fn get_project_info(ask: &Ask, args: ProjectInfo) -> Result<Answer, Failure> {
     let mut note = "";
     match app.project(&project_id) {
         Ok(details) => {
-            for (name, value) in [("created", details.created), ("domain", details.domain)] {
-                if let (None, Some(value)) = (project.get(name), value) {
-                    project[name] = value.into();
-                }
+            if let (None, Some(domain)) = (project.get("domain"), details.domain) {
+                project["domain"] = domain.into();
             }
         }
         Err(error) if matches!(error.status(), Some(403 | 404)) => {
@@ -128,11 +125,7 @@ fn get_project_info(ask: &Ask, args: ProjectInfo) -> Result<Answer, Failure> {
     let workspaces: Vec<Value> = me
         .workspaces
         .iter()
-        .filter(|(_, workspace)| {
-            workspace
-                .project_id
-                .is_some_and(|of| of.to_string() == project_id.as_str())
-        })
+        .filter(|(_, workspace)| workspace.project_id.as_deref() == Some(project_id.as_str()))
         .map(|(id, workspace)| {
             let mut described = json!({"workspace_id": id});
             if let Some(name) = &workspace.name {
@@ -152,22 +145,26 @@ fn get_project_info(ask: &Ask, args: ProjectInfo) -> Result<Answer, Failure> {
 
 /// Only what is named here goes out: Mixpanel's answers hold secrets beside it.
 fn described(me: &Me, id: &str, project: &MeProject) -> Value {
-    let organization_id = project.organization_id.map(|id| id.to_string());
+    let organization_id = project.organization_id.clone();
     let organization = organization_id
         .as_ref()
         .and_then(|id| me.organizations.get(id));
-    let role = project
-        .role
-        .as_ref()
-        .or(organization.and_then(|organization| organization.role.as_ref()));
-    let role = role.map(|role| match role {
-        Value::String(role) => role.clone(),
-        // Some answers describe the role as an object with a name.
-        role => role
-            .get("name")
-            .and_then(Value::as_str)
-            .map_or_else(|| role.to_string(), str::to_owned),
-    });
+    let roles = [
+        Some(&project.role),
+        organization.map(|organization| &organization.role),
+    ];
+    let role = roles
+        .into_iter()
+        .flatten()
+        .find(|role| !role.is_null())
+        .map(|role| match role {
+            Value::String(role) => role.clone(),
+            // Some answers describe the role as an object with a name.
+            role => role
+                .get("name")
+                .and_then(Value::as_str)
+                .map_or_else(|| role.to_string(), str::to_owned),
+        });
     let mut described = json!({"project_id": id});
     for (name, value) in [
         ("name", project.name.clone()),

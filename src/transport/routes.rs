@@ -1,6 +1,5 @@
 //! What is answered at which address, and by whom.
 
-use std::io::Read as _;
 use std::sync::Arc;
 use std::time::Instant;
 

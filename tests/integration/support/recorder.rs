@@ -2,44 +2,47 @@
 //! What the requests should have been is for the test (or `contract::check`) to say.
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Mutex};
+use std::thread;
 
-use ureq::http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use ureq::http::{HeaderName, Request, Response};
-use ureq::{Agent, Body};
-
-use super::wire::{Listener, RecordedRequest, lock};
+use super::wire::{HEAD_BYTES_MAX, HEADERS_MAX, Listener, RecordedRequest, lock, wait_for_close};
 
 /// What belongs to one connection, and so is not passed on.
-const HOP_HEADERS: [HeaderName; 4] = [HOST, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING];
+const HOP_HEADERS: [&str; 4] = ["host", "connection", "content-length", "transfer-encoding"];
 
 /// An HTTP proxy on a loopback port that records each request before it passes it on.
 ///
-/// Answers stream through as they come, each on its own connection. A gzip answer arrives unzipped, without its
-/// `Content-Encoding`; a redirect arrives as it is. Where the upstream breaks off or gives no answer, the client's
-/// connection breaks off too. Dropping the recorder closes everything, and panics if a malformed request came that
-/// nobody was told of.
+/// Each request has a connection of its own. Answers stream through as they come, byte for byte but for their
+/// `Connection` header: zipped, chunked, broken off or garbage, as the upstream sent them. Where the upstream refuses or
+/// resets, the client's connection is closed; where the client leaves, the upstream's is. Dropping the recorder closes
+/// everything, and panics if a malformed request came that nobody was told of.
 pub(crate) struct Recorder {
     listener: Listener,
     requests: Arc<Mutex<Vec<RecordedRequest>>>,
 }
 
 impl Recorder {
-    /// Stands before the upstream at `url`, which has no slash at its end. Each request's path and query are put
-    /// behind it as they are.
+    /// Stands before the upstream at `url`: plain HTTP, without a slash at its end. Each request's path and query are
+    /// put behind it as they are.
+    ///
+    /// # Panics
+    /// When `url` is not plain HTTP.
+    #[track_caller]
     pub(crate) fn before(url: &str) -> Recorder {
+        let Some(place) = url.strip_prefix("http://") else {
+            panic!("{url} does not begin with http://");
+        };
+        let (host, base_path) = place.split_at(place.find('/').unwrap_or(place.len()));
+        let (host, base_path) = (host.to_owned(), base_path.to_owned());
         let requests = Arc::new(Mutex::new(Vec::new()));
         let listener = Listener::start({
-            let (requests, upstream, agent) = (Arc::clone(&requests), url.to_owned(), agent());
+            let requests = Arc::clone(&requests);
             move |client| {
-                let Some(request) = RecordedRequest::read(&mut &*client)? else {
-                    return Ok(());
-                };
-                lock(&requests).push(request.clone());
-                // An upstream that fails is the test's own doing: the client sees it, and nobody else need.
-                if let Ok(answer) = forward(&agent, &upstream, request)? {
-                    let _ = pass_back(answer, &client);
+                if let Some(request) = RecordedRequest::read(&mut &*client)? {
+                    lock(&requests).push(request.clone());
+                    // An upstream that fails is the test's own doing: the client sees it, and nobody else need.
+                    let _ = exchange(&client, &host, &base_path, &request);
                 }
                 Ok(())
             }
@@ -63,80 +66,96 @@ impl Recorder {
     }
 }
 
-/// A client that adds nothing of its own and follows nothing.
-fn agent() -> Agent {
-    let config = Agent::config_builder()
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .proxy(None)
-        .user_agent("")
-        .accept("")
-        .accept_encoding("")
-        .allow_non_standard_methods(true)
-        .build();
-    config.new_agent()
+/// Passes the request on and the answer back, until one side closes its connection.
+fn exchange(
+    client: &TcpStream,
+    host: &str,
+    base_path: &str,
+    request: &RecordedRequest,
+) -> io::Result<()> {
+    let upstream = TcpStream::connect(host)?;
+    upstream.set_nodelay(true)?;
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            wait_for_close(client);
+            // It may have gone already, which is as good.
+            let _ = upstream.shutdown(Shutdown::Both);
+        });
+        let passed = (&upstream)
+            .write_all(&onward(host, base_path, request))
+            .and_then(|()| pass_back(&upstream, client));
+        // Ends the other thread too.
+        let _ = client.shutdown(Shutdown::Both);
+        passed
+    })
 }
 
-/// Sends the request on. The outer error is a request that cannot be expressed; the inner one, an upstream that fails.
-fn forward(
-    agent: &Agent,
-    upstream: &str,
-    request: RecordedRequest,
-) -> Result<Result<Response<Body>, ureq::Error>, String> {
-    let mut onward = Request::builder()
-        .method(request.method.as_str())
-        .uri(format!("{upstream}{}", request.target));
+/// The request as the upstream gets it.
+fn onward(host: &str, base_path: &str, request: &RecordedRequest) -> Vec<u8> {
+    let (method, target) = (&request.method, &request.target);
+    let mut head =
+        format!("{method} {base_path}{target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
     for (name, value) in &request.headers {
-        if !HOP_HEADERS
-            .iter()
-            .any(|hop| name.eq_ignore_ascii_case(hop.as_str()))
-        {
-            onward = onward.header(name, value);
+        if !is_hop_header(name) {
+            head += &format!("{name}: {value}\r\n");
         }
     }
-    let malformed = |error| format!("{} {}: {error}", request.method, request.target);
-    if request.raw_body.is_empty() {
-        return Ok(agent.run(onward.body(()).map_err(malformed)?));
+    let has_framing = |name| request.header(name).is_some();
+    if has_framing("content-length") || has_framing("transfer-encoding") {
+        head += &format!("Content-Length: {}\r\n", request.raw_body.len());
     }
-    Ok(agent.run(onward.body(request.raw_body).map_err(malformed)?))
+    [head.as_bytes(), b"\r\n", &request.raw_body].concat()
 }
 
-/// Writes the answer chunk by chunk as it comes. An error leaves it visibly incomplete.
-fn pass_back(answer: Response<Body>, mut client: &TcpStream) -> io::Result<()> {
-    let (head, body) = answer.into_parts();
-    let mut text = format!(
-        "HTTP/1.1 {} {}\r\n",
-        head.status.as_str(),
-        head.status.canonical_reason().unwrap_or("")
-    )
-    .into_bytes();
-    for (name, value) in &head.headers {
-        if !HOP_HEADERS.contains(name) {
-            text.extend_from_slice(name.as_str().as_bytes());
-            text.extend_from_slice(b": ");
-            text.extend_from_slice(value.as_bytes());
-            text.extend_from_slice(b"\r\n");
-        }
-    }
-    text.extend_from_slice(b"connection: close\r\n");
-    let has_body = !matches!(head.status.as_u16(), 204 | 304);
-    if has_body {
-        text.extend_from_slice(b"transfer-encoding: chunked\r\n");
-    }
-    text.extend_from_slice(b"\r\n");
-    client.write_all(&text)?;
-
-    let mut body = body.into_reader();
+/// Copies the answer until the upstream closes its connection.
+fn pass_back(mut upstream: &TcpStream, mut client: &TcpStream) -> io::Result<()> {
     let mut piece = [0; 16 * 1024];
-    while has_body {
-        let count = body.read(&mut piece)?;
-        let mut chunk = format!("{count:x}\r\n").into_bytes();
-        chunk.extend_from_slice(&piece[..count]);
-        chunk.extend_from_slice(b"\r\n");
-        client.write_all(&chunk)?;
-        if count == 0 {
+    let mut received = Vec::new();
+    loop {
+        let count = upstream.read(&mut piece)?;
+        received.extend_from_slice(&piece[..count]);
+        if let Some(closing) = with_connection_closed(&received) {
+            client.write_all(&closing)?;
+            break;
+        }
+        // What has no head by now is no HTTP.
+        if count == 0 || received.len() > HEAD_BYTES_MAX {
+            client.write_all(&received)?;
             break;
         }
     }
-    Ok(())
+    loop {
+        match upstream.read(&mut piece)? {
+            0 => return Ok(()),
+            count => client.write_all(&piece[..count])?,
+        }
+    }
+}
+
+/// The beginning of an answer, saying that its connection will be closed; `None` while it has no complete head.
+fn with_connection_closed(received: &[u8]) -> Option<Vec<u8>> {
+    let mut fields = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    let mut head = httparse::Response::new(&mut fields);
+    let Ok(httparse::Status::Complete(head_bytes)) = head.parse(received) else {
+        return None;
+    };
+    let (code, reason) = (
+        head.code.unwrap_or_default(),
+        head.reason.unwrap_or_default(),
+    );
+    let mut closing = format!("HTTP/1.1 {code} {reason}\r\n").into_bytes();
+    for field in head
+        .headers
+        .iter()
+        .filter(|field| !field.name.eq_ignore_ascii_case("connection"))
+    {
+        closing.extend([field.name.as_bytes(), b": ", field.value, b"\r\n"].concat());
+    }
+    closing.extend_from_slice(b"Connection: close\r\n\r\n");
+    closing.extend_from_slice(&received[head_bytes..]);
+    Some(closing)
+}
+
+fn is_hop_header(name: &str) -> bool {
+    HOP_HEADERS.iter().any(|hop| name.eq_ignore_ascii_case(hop))
 }

@@ -47,7 +47,7 @@ fn complaint(request: &str) -> String {
 #[test]
 fn a_recorder_notes_a_request_as_sent_and_decoded() {
     let upstream = Upstream::answering(|_, _| Answer::json(200, &json!({"code": 200})));
-    let recorder = Recorder::before(&upstream.url());
+    let recorder = Recorder::before(&format!("{}/eu", upstream.url()));
     let zipped = {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
         encoder.write_all(b"[{\"event\": \"Buy\"}]").unwrap();
@@ -88,7 +88,7 @@ fn a_recorder_notes_a_request_as_sent_and_decoded() {
     assert_eq!(recorder.take().len(), 0);
 
     let passed_on = upstream.requests();
-    assert_eq!(passed_on[0].target, "/import?strict=1&name=a%2Fb+c&name");
+    assert_eq!(passed_on[0].target, "/eu/import?strict=1&name=a%2Fb+c&name");
     assert_eq!(passed_on[0].raw_body, zipped);
     assert_eq!(
         passed_on[0].header("authorization"),
@@ -130,31 +130,37 @@ fn a_recorder_passes_on_a_body_with_delete_and_a_get_without_one() {
 }
 
 #[test]
-fn a_recorder_passes_back_refusals_redirects_and_gzip() {
-    let upstream = Upstream::answering(|_, nth| match nth {
-        0 => Answer::html(502),
-        1 => Answer::redirect("http://127.0.0.1:9/elsewhere"),
-        _ => Answer::text(200, "a line\n").gzip(),
-    });
-    let recorder = Recorder::before(&upstream.url());
-    let ask = || agent().get(recorder.url()).call().unwrap();
-
-    let refusal = ask();
-    assert_eq!(
-        (
-            refusal.status().as_u16(),
-            &refusal.headers()["content-type"]
-        ),
-        (502, &"text/html".parse().unwrap())
-    );
-    let redirect = ask();
-    assert_eq!(redirect.status(), 302);
-    assert_eq!(
-        redirect.headers()["location"],
-        "http://127.0.0.1:9/elsewhere"
-    );
-    assert_eq!(ask().into_body().read_to_string().unwrap(), "a line\n");
-    assert_eq!(recorder.take().len(), 3);
+fn a_recorder_passes_answers_back_as_they_are() {
+    let elsewhere = "http://127.0.0.1:9/elsewhere";
+    let answers = [
+        Answer::html(502),
+        Answer::redirect(elsewhere),
+        Answer::text(200, "a line\n").gzip(),
+        Answer::text(200, "a line\n").chunked(2),
+        Answer::text(200, "a line\n").declaring(99),
+        Answer::text(200, "a line\n")
+            .chunked(3)
+            .stopping_after(4, Ending::Closed),
+        Answer::garbage(),
+        Answer::raw(""),
+    ];
+    for answer in answers {
+        let upstream = Upstream::answering(move |_, _| answer.clone());
+        let recorder = Recorder::before(&upstream.url());
+        let lines = |(answer, error): (Vec<u8>, _)| {
+            assert_eq!(error, None);
+            let mut lines: Vec<Vec<u8>> =
+                answer.split(|byte| *byte == b'\n').map(Vec::from).collect();
+            lines.sort();
+            lines
+        };
+        // The order of headers is all that may differ.
+        assert_eq!(
+            lines(exchange(&recorder.url(), GET)),
+            lines(exchange(&upstream.url(), GET))
+        );
+        assert_eq!(recorder.take().len(), 1);
+    }
 }
 
 #[test]
@@ -189,20 +195,18 @@ fn a_recorder_serves_many_at_once() {
 }
 
 #[test]
-fn a_recorder_breaks_off_where_its_upstream_does() {
-    for ending in [Ending::Closed, Ending::Reset] {
-        let upstream = Upstream::answering(move |_, _| {
-            Answer::text(200, "0123456789").stopping_after(4, ending)
-        });
-        let recorder = Recorder::before(&upstream.url());
-        let (answer, _) = exchange(&recorder.url(), GET);
-        let answer = String::from_utf8_lossy(&answer);
-        assert!(
-            answer.starts_with("HTTP/1.1 200 OK\r\n"),
-            "{ending:?}: {answer}"
-        );
-        assert!(!answer.ends_with("\r\n0\r\n\r\n"), "{ending:?}: {answer}");
-    }
+fn a_recorder_breaks_off_where_its_upstream_resets_or_refuses() {
+    let upstream =
+        Upstream::answering(|_, _| Answer::text(200, "hello").stopping_after(4, Ending::Reset));
+    let recorder = Recorder::before(&upstream.url());
+    let (answer, error) = exchange(&recorder.url(), GET);
+    assert!(
+        answer.ends_with(b"\r\n\r\nhell"),
+        "{}",
+        String::from_utf8_lossy(&answer)
+    );
+    assert_eq!(error, None);
+
     let recorder = Recorder::before(&Upstream::refusing_url());
     assert_eq!(exchange(&recorder.url(), GET), (Vec::new(), None));
     assert_eq!(recorder.take().len(), 1);
@@ -210,13 +214,31 @@ fn a_recorder_breaks_off_where_its_upstream_does() {
 
 #[test]
 fn a_client_that_leaves_a_recorder_is_seen_by_the_upstream() {
-    let upstream = Upstream::answering(|_, _| Answer::endless("more\n"));
-    let recorder = Recorder::before(&upstream.url());
+    for answer in [Answer::hang(), Answer::endless("more\n")] {
+        let upstream = Upstream::answering(move |_, _| answer.clone());
+        let recorder = Recorder::before(&upstream.url());
+        let mut stream = TcpStream::connect(recorder.url().trim_start_matches("http://")).unwrap();
+        stream.write_all(GET.as_bytes()).unwrap();
+        assert!(upstream.received(0));
 
-    let answer = agent().get(recorder.url()).call().unwrap();
-    drop(answer);
+        drop(stream);
+
+        assert!(upstream.closed_by_peer(0));
+    }
+}
+
+#[test]
+fn a_recorder_before_an_upstream_that_hangs_can_be_dropped() {
+    let upstream = Upstream::answering(|_, _| Answer::hang());
+    let recorder = Recorder::before(&upstream.url());
+    let mut stream = TcpStream::connect(recorder.url().trim_start_matches("http://")).unwrap();
+    stream.write_all(GET.as_bytes()).unwrap();
+    assert!(upstream.received(0));
+
+    drop(recorder);
 
     assert!(upstream.closed_by_peer(0));
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::Value;
 
-use super::wire::{Listener, RecordedRequest, lock};
+use super::wire::{Listener, RecordedRequest, lock, wait_for_close};
 
 /// How long a test waits for what should happen at once.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -488,22 +488,5 @@ impl Read for HeldBack<'_> {
             self.is_holding = true;
         }
         Ok(count)
-    }
-}
-
-/// Returns when the peer has closed the connection, or this side has shut it down.
-fn wait_for_close(mut stream: &TcpStream) {
-    loop {
-        match stream.read(&mut [0; 1024]) {
-            Ok(0) => return,
-            Ok(_) => {}
-            // The socket's limit on silence, which does not hold here.
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
-                ) => {}
-            Err(_) => return,
-        }
     }
 }

@@ -11,8 +11,8 @@ use flate2::read::MultiGzDecoder;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-const HEAD_BYTES_MAX: usize = 64 * 1024;
-const HEADERS_MAX: usize = 100;
+pub(super) const HEAD_BYTES_MAX: usize = 64 * 1024;
+pub(super) const HEADERS_MAX: usize = 100;
 /// Above the largest body that Mixpanel takes (a lookup table of 100 MB).
 const BODY_BYTES_MAX: u64 = 128 * 1024 * 1024;
 /// A line that announces a chunk is a few hexadecimal digits.
@@ -394,4 +394,21 @@ where
 /// A lock that outlives a panic of its holder: what is behind it here is valid at any time.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Returns when the peer has closed the connection, or this side has shut it down.
+pub(super) fn wait_for_close(mut stream: &TcpStream) {
+    loop {
+        match stream.read(&mut [0; 1024]) {
+            Ok(0) => return,
+            Ok(_) => {}
+            // The socket's limit on silence, which does not hold here.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+                ) => {}
+            Err(_) => return,
+        }
+    }
 }
