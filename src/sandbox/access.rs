@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::fault::Fault;
 use super::http::Request;
-use super::store::{self, Facts};
+use super::projects::{Facts, facts};
 
 /// The service account that may do everything: its name and its secret are the same word.
 pub const USERNAME: &str = "sandbox";
@@ -73,7 +73,7 @@ pub(super) fn project(request: &Request) -> Result<&'static Facts, Fault> {
             "Invalid project id for cluster: {id}"
         )));
     }
-    store::facts(id).ok_or_else(|| {
+    facts(id).ok_or_else(|| {
         Fault::forbidden(format!(
             "The service account does not have access to project {id}"
         ))

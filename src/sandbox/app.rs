@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::access::{Account, Role};
 use super::fault::Fault;
 use super::http::Response;
-use super::store::{Facts, PROJECTS, facts};
+use super::projects::{Facts, PROJECTS, facts};
 
 const ORGANIZATION_ID: u64 = 500;
 const ORGANIZATION: &str = "Sandbox Organization";

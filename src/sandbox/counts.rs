@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
+use super::event::Event;
 use super::fault::Fault;
 use super::http::{Request, Response};
+use super::packed::Symbol;
 use super::parameters::{self, MEASURES, Measure, UNITS};
-use super::store::{Event, Filter, Project, Symbol};
+use super::store::{Filter, Project};
 use super::time::{Buckets, DAY_MS, Unit, day_of, start_of};
 
 /// The days that `/events/names` looks back.

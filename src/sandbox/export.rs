@@ -7,7 +7,8 @@ use super::expression::Expression;
 use super::fault::Fault;
 use super::http::{Body, Request, Response};
 use super::parameters;
-use super::store::{Facts, Filter, Store};
+use super::projects::Facts;
+use super::store::{Filter, Store};
 use super::time::{DAY_MS, day_of, start_of};
 
 const LIMIT_MAX: u32 = 100_000;

@@ -4,12 +4,14 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
+use super::event::Event;
 use super::expression::Expression;
 use super::fault::Fault;
 use super::http::{Request, Response};
+use super::packed::Symbol;
 use super::parameters::{self, CALENDAR_UNITS};
 use super::saved::Funnel;
-use super::store::{Event, Filter, Project, Symbol};
+use super::store::{Filter, Project};
 use super::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Unit};
 
 const LENGTH_MS_MAX: i64 = 90 * DAY_MS;

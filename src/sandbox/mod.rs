@@ -11,9 +11,10 @@
 //! | `server` | the sandbox as its user sees it |
 //! | `http` | requests and responses, and the loops that carry them |
 //! | `routes`, `access`, `parameters`, `fault` | path to handler, who asks, for what, and the refusals |
-//! | `store`, `time`, `expression` | events and profiles, days and buckets, `where` and `on` |
-//! | `shop`, `saved` | the month of data, and the saved funnels, reports and cohorts |
-//! | `ingestion`, `updates`, `export` | events in, profile changes in, events out |
+//! | `store`, `event`, `packed`, `projects` | what is held, and how compactly |
+//! | `time`, `expression` | days and buckets, `where` and `on` |
+//! | `shop`, `catalogue`, `saved`, `random` | the month of data, and the saved funnels, reports and cohorts |
+//! | `ingestion`, `record`, `updates`, `export` | events in, profile changes in, events out |
 //! | `counts`, `segmentation`, `retention`, `funnels`, `insights`, `profiles`, `app` | an API area each |
 //!
 //! Known differences: all days are UTC days, whatever the project's time zone; no rate limits are simulated
@@ -21,7 +22,9 @@
 
 mod access;
 mod app;
+mod catalogue;
 mod counts;
+mod event;
 mod export;
 mod expression;
 mod fault;
@@ -29,8 +32,12 @@ mod funnels;
 mod http;
 mod ingestion;
 mod insights;
+mod packed;
 mod parameters;
 mod profiles;
+mod projects;
+mod random;
+mod record;
 mod retention;
 mod routes;
 #[cfg(test)]
@@ -44,5 +51,5 @@ mod time;
 mod updates;
 
 pub use access::{SECRET, USERNAME, VIEWER_SECRET, VIEWER_USERNAME};
+pub use projects::{EMPTY_PROJECT_ID, PROJECT_ID, PROJECT_TOKEN};
 pub use server::Sandbox;
-pub use store::{EMPTY_PROJECT_ID, PROJECT_ID, PROJECT_TOKEN};

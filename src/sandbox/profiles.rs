@@ -5,12 +5,13 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::{Map, Value, json};
 
+use super::event::Event;
 use super::expression::{Expression, Operand, Source, Subject};
 use super::fault::Fault;
 use super::http::{Request, Response};
 use super::parameters;
 use super::saved::Cohort;
-use super::store::{Event, Filter, Profile, Project};
+use super::store::{Filter, Profile, Project};
 use super::time::Unit;
 
 const PAGE_SIZE: usize = 1_000;

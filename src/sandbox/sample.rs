@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value};
 
+use super::event::Event;
 use super::fault::Fault;
 use super::http::{Body, Request, Response};
-use super::store::{Event, Project};
+use super::store::Project;
 use super::time::{DAY_MS, parse_moment};
 
 /// Noon of 2026-01-10, when all sample requests arrive.

@@ -3,11 +3,12 @@
 use serde_json::{Map, Value, json};
 
 use super::counts::Table;
+use super::event::Event;
 use super::expression::Expression;
 use super::fault::Fault;
 use super::http::{Request, Response};
 use super::parameters::{self, MEASURES, Measure};
-use super::store::{Event, Filter, Project};
+use super::store::{Filter, Project};
 use super::time::{Buckets, Unit, computed_at};
 
 const SEGMENTS_DEFAULT: u32 = 60;

@@ -40,7 +40,7 @@ mod tests {
 
     use super::*;
     use crate::sandbox::access::{SECRET, USERNAME, VIEWER_SECRET, VIEWER_USERNAME};
-    use crate::sandbox::store::PROJECT_TOKEN;
+    use crate::sandbox::projects::PROJECT_TOKEN;
     use crate::sandbox::time::{DAY_MS, day_of, now_ms};
 
     /// A status and a body.

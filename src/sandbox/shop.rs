@@ -3,182 +3,19 @@
 use jiff::civil::Weekday;
 use serde_json::json;
 
-use super::parameters::Measure;
-use super::saved::{Cohort, Funnel, Report};
-use super::store::{Event, Owner, Profile, Project, Stored, Symbol};
+use super::catalogue::{
+    DEVICES, FIRST_NAMES, HOURS, LAST_NAMES, PLACES, PRODUCTS, QUERIES, SAVED, SOURCES, TOPICS,
+};
+use super::event::Event;
+use super::packed::{Stored, Symbol};
+use super::random::Random;
+use super::store::{Owner, Profile, Project};
 use super::time::{self, DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
-
-pub(super) use super::saved::Saved;
 
 const DAYS: i64 = 31;
 const PEOPLE: u64 = 560;
 /// An arbitrary number that keeps the shop as it is.
 const SEED: u64 = 0x5a4d_b0c5;
-
-const SAVED: Saved = Saved {
-    funnels: &[
-        Funnel {
-            id: 7509,
-            name: "Purchase funnel",
-            steps: &[
-                "Product Viewed",
-                "Add to Cart",
-                "Checkout Started",
-                "Purchase Completed",
-            ],
-            length_days: 7,
-        },
-        Funnel {
-            id: 7510,
-            name: "First purchase",
-            steps: &["Sign Up", "Product Viewed", "Purchase Completed"],
-            length_days: 14,
-        },
-        Funnel {
-            id: 7511,
-            name: "Search to cart",
-            steps: &["Search", "Product Viewed", "Add to Cart"],
-            length_days: 1,
-        },
-    ],
-    reports: &[
-        Report {
-            bookmark_id: 8801,
-            events: &["App Open", "Purchase Completed"],
-            measure: Measure::General,
-            days: 30,
-            breakdown: None,
-        },
-        Report {
-            bookmark_id: 8802,
-            events: &["Purchase Completed"],
-            measure: Measure::Unique,
-            days: 30,
-            breakdown: Some("plan"),
-        },
-    ],
-    cohorts: &[
-        Cohort {
-            id: 1000,
-            name: "Pro customers",
-            description: "Everybody on the pro plan.",
-            created: "2026-01-19 09:12:51",
-            is_visible: true,
-            condition: r#"user["plan"] == "pro""#,
-        },
-        Cohort {
-            id: 2000,
-            name: "Big spenders",
-            description: "Customers who spent more than 500 in total.",
-            created: "2026-02-02 16:40:07",
-            is_visible: true,
-            condition: r#"user["lifetime_value"] > 500"#,
-        },
-    ],
-};
-
-const DEVICES: &[(&str, &str)] = &[
-    ("Chrome", "Windows"),
-    ("Chrome", "Mac OS X"),
-    ("Chrome", "Android"),
-    ("Mobile Safari", "iOS"),
-    ("Mobile Safari", "iOS"),
-    ("Safari", "Mac OS X"),
-    ("Firefox", "Linux"),
-    ("Edge", "Windows"),
-];
-const PLACES: &[(&str, &str)] = &[
-    ("Berlin", "DE"),
-    ("Hamburg", "DE"),
-    ("London", "GB"),
-    ("Manchester", "GB"),
-    ("Paris", "FR"),
-    ("Madrid", "ES"),
-    ("New York", "US"),
-    ("Austin", "US"),
-    ("San Francisco", "US"),
-    ("Toronto", "CA"),
-    ("Mumbai", "IN"),
-    ("Sydney", "AU"),
-];
-const SOURCES: &[&str] = &[
-    "google",
-    "google",
-    "newsletter",
-    "instagram",
-    "partner",
-    "direct",
-    "direct",
-];
-const PRODUCTS: &[(&str, &str, f64)] = &[
-    ("Espresso Machine", "kitchen", 249.0),
-    ("Pour-over Set", "kitchen", 39.5),
-    ("Chef Knife", "kitchen", 89.0),
-    ("Linen Sheets", "home", 119.0),
-    ("Desk Lamp", "home", 54.9),
-    ("Wool Blanket", "home", 75.0),
-    ("Running Shoes", "sports", 129.0),
-    ("Yoga Mat", "sports", 34.0),
-    ("Water Bottle", "sports", 19.9),
-    ("Rain Jacket", "clothing", 149.0),
-    ("Merino Sweater", "clothing", 99.0),
-    ("Canvas Tote", "clothing", 24.0),
-];
-const QUERIES: &[&str] = &[
-    "coffee", "lamp", "shoes", "gift", "jacket", "blanket", "knife", "sale",
-];
-const TOPICS: &[&str] = &["delivery", "refund", "payment", "product"];
-const FIRST_NAMES: &[&str] = &[
-    "Ada", "Ben", "Chloe", "Dev", "Elena", "Felix", "Grace", "Hugo", "Ines", "Jonas", "Kira",
-    "Liam", "Mia", "Noor",
-];
-const LAST_NAMES: &[&str] = &[
-    "Adler", "Brown", "Costa", "Dubois", "Evans", "Fischer", "Garcia", "Hansen", "Iyer", "Jones",
-    "Klein", "Lopez",
-];
-/// How busy each hour of the day is.
-const HOURS: &[u64] = &[
-    1, 1, 1, 1, 1, 2, 3, 5, 7, 8, 8, 8, 9, 8, 8, 8, 8, 9, 11, 13, 13, 10, 6, 3,
-];
-
-/// A small generator of reproducible numbers (splitmix64).
-pub(super) struct Random(u64);
-
-impl Random {
-    pub(super) fn new(seed: u64) -> Random {
-        Random(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number from 0 to `end`, without `end`.
-    pub(super) fn below(&mut self, end: u64) -> u64 {
-        self.next() % end.max(1)
-    }
-
-    fn fraction(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    fn chance(&mut self, probability: f64) -> bool {
-        self.fraction() < probability
-    }
-
-    fn between(&mut self, low: i64, high: i64) -> i64 {
-        low + i64::try_from(self.below((high - low).max(1).unsigned_abs())).unwrap_or(0)
-    }
-
-    fn pick<T: Copy + Default>(&mut self, all: &[T]) -> T {
-        let at = self.below(all.len() as u64) as usize;
-        all.get(at).copied().unwrap_or_default()
-    }
-}
 
 /// Fills the project with the days up to and including today; nothing lies after `now_ms`.
 pub(super) fn furnish(project: &mut Project, now_ms: i64) {
@@ -544,12 +381,5 @@ mod tests {
             "{counts:?}"
         );
         assert!(count("Purchase Completed") > 200, "{counts:?}");
-    }
-
-    #[test]
-    fn saved_cohorts_can_be_read() {
-        for cohort in SAVED.cohorts {
-            crate::sandbox::expression::Expression::parse(cohort.condition).unwrap();
-        }
     }
 }

@@ -1,17 +1,18 @@
 //! What the projects hold: events and profiles, in memory, compactly. Knows no paths and no parameters.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use serde::ser::SerializeMap;
-use serde::{Serialize, Serializer};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::expression::{Expression, Operand, Source, Subject};
-use super::shop::{self, Saved};
-use super::time::{Buckets, SECOND_MS};
+use super::event::Event;
+use super::expression::Expression;
+use super::packed::{Names, Stored, Symbol};
+use super::projects::{Facts, PROJECT_ID, PROJECTS};
+use super::saved::Saved;
+use super::shop;
+use super::time::Buckets;
 
 /// The most events that a project takes. Beyond, imports are answered with 429.
 pub(super) const EVENTS_MAX: usize = 1_000_000;
@@ -21,49 +22,6 @@ const BYTES_MAX: usize = 256 * 1024 * 1024;
 const PROFILES_MAX: usize = 100_000;
 /// The most bytes of one profile, so that lists do not grow without end.
 const PROFILE_BYTES_MAX: usize = 1024 * 1024;
-
-/// What is known of a project and never changes.
-pub(super) struct Facts {
-    pub(super) id: u64,
-    pub(super) name: &'static str,
-    pub(super) token: &'static str,
-    pub(super) timezone: &'static str,
-    pub(super) workspace_id: u64,
-}
-
-/// The shop's project id.
-pub const PROJECT_ID: u64 = 12345;
-/// The shop's project token.
-pub const PROJECT_TOKEN: &str = "sandbox";
-/// A second project, empty at first.
-pub const EMPTY_PROJECT_ID: u64 = 67890;
-
-pub(super) const PROJECTS: &[Facts] = &[
-    Facts {
-        id: PROJECT_ID,
-        name: "Sandbox Shop",
-        token: PROJECT_TOKEN,
-        timezone: "UTC",
-        workspace_id: 1234500,
-    },
-    Facts {
-        id: EMPTY_PROJECT_ID,
-        name: "Sandbox Blog",
-        token: "sandbox-blog",
-        timezone: "Europe/Berlin",
-        workspace_id: 6789000,
-    },
-];
-
-/// The facts of a visible project.
-pub(super) fn facts(id: u64) -> Option<&'static Facts> {
-    PROJECTS.iter().find(|facts| facts.id == id)
-}
-
-/// The facts of the project that a token belongs to.
-pub(super) fn facts_of_token(token: &str) -> Option<&'static Facts> {
-    PROJECTS.iter().find(|facts| facts.token == token)
-}
 
 /// All projects. A clone is another handle on the same data.
 #[derive(Clone)]
@@ -111,55 +69,6 @@ impl Store {
     }
 }
 
-/// An interned string.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Symbol(u32);
-
-#[derive(Default)]
-struct Names {
-    texts: Vec<Arc<str>>,
-    symbols: HashMap<Arc<str>, Symbol>,
-}
-
-impl Names {
-    fn intern(&mut self, text: &str) -> Symbol {
-        if let Some(symbol) = self.symbols.get(text) {
-            return *symbol;
-        }
-        let symbol = Symbol(u32::try_from(self.texts.len()).unwrap_or(u32::MAX));
-        let text: Arc<str> = text.into();
-        self.texts.push(Arc::clone(&text));
-        self.symbols.insert(text, symbol);
-        symbol
-    }
-
-    fn text(&self, symbol: Symbol) -> &str {
-        self.texts.get(symbol.0 as usize).map_or("", |text| text)
-    }
-}
-
-/// A property's value in 16 bytes.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Stored {
-    Null,
-    Boolean(bool),
-    Integer(i64),
-    Real(f64),
-    Text(Symbol),
-    /// A list or an object, as its JSON text.
-    Json(Symbol),
-}
-
-/// One event, as it came in.
-pub(super) struct Event {
-    pub(super) name: Symbol,
-    pub(super) user: Symbol,
-    pub(super) time_ms: i64,
-    pub(super) received_ms: i64,
-    pub(super) insert_id: Box<str>,
-    pub(super) properties: Box<[(Symbol, Stored)]>,
-}
-
 struct Entry {
     event: Event,
     /// The same event came in again. Exports still show this one, reports do not.
@@ -193,7 +102,7 @@ impl Project {
 
     /// The symbol of a string that has been seen.
     pub(super) fn symbol(&self, text: &str) -> Option<Symbol> {
-        self.names.symbols.get(text).copied()
+        self.names.symbol(text)
     }
 
     pub(super) fn text(&self, symbol: Symbol) -> &str {
@@ -202,27 +111,11 @@ impl Project {
 
     /// Packs a value.
     pub(super) fn pack(&mut self, value: &Value) -> Stored {
-        match value {
-            Value::Null => Stored::Null,
-            Value::Bool(boolean) => Stored::Boolean(*boolean),
-            Value::Number(number) => match number.as_i64() {
-                Some(integer) => Stored::Integer(integer),
-                None => Stored::Real(number.as_f64().unwrap_or_default()),
-            },
-            Value::String(text) => Stored::Text(self.intern(text)),
-            Value::Array(_) | Value::Object(_) => Stored::Json(self.intern(&value.to_string())),
-        }
+        self.names.pack(value)
     }
 
-    fn unpack(&self, stored: Stored) -> Value {
-        match stored {
-            Stored::Null => Value::Null,
-            Stored::Boolean(boolean) => Value::Bool(boolean),
-            Stored::Integer(integer) => json!(integer),
-            Stored::Real(real) => json!(real),
-            Stored::Text(text) => json!(self.text(text)),
-            Stored::Json(text) => serde_json::from_str(self.text(text)).unwrap_or_default(),
-        }
+    pub(super) fn unpack(&self, stored: Stored) -> Value {
+        self.names.unpack(stored)
     }
 
     /// Whether that many more events, with that many bytes of JSON, still fit.
@@ -311,50 +204,6 @@ impl Project {
             events.sort_by_key(|event| event.time_ms);
         }
         users
-    }
-
-    /// A property of an event, by name; the reserved ones included.
-    pub(super) fn property<'p>(&'p self, event: &'p Event, name: &str) -> Operand<'p> {
-        match name {
-            "distinct_id" | "$distinct_id" => Operand::Text(Cow::Borrowed(self.text(event.user))),
-            "time" | "$time" => Operand::Number(event.time_ms as f64 / SECOND_MS as f64),
-            "$insert_id" => Operand::Text(Cow::Borrowed(&event.insert_id)),
-            "$event_name" => Operand::Text(Cow::Borrowed(self.text(event.name))),
-            _ => {
-                let stored = self.symbol(name).and_then(|symbol| {
-                    event
-                        .properties
-                        .iter()
-                        .find(|(key, _)| *key == symbol)
-                        .map(|(_, value)| *value)
-                });
-                match stored {
-                    None | Some(Stored::Null) => Operand::Undefined,
-                    Some(Stored::Boolean(boolean)) => Operand::Boolean(boolean),
-                    Some(Stored::Integer(integer)) => Operand::Number(integer as f64),
-                    Some(Stored::Real(real)) => Operand::Number(real),
-                    Some(Stored::Text(text)) => Operand::Text(Cow::Borrowed(self.text(text))),
-                    Some(stored @ Stored::Json(_)) => Operand::from_json(&self.unpack(stored)),
-                }
-            }
-        }
-    }
-
-    /// The value of an expression for an event.
-    pub(super) fn value<'p>(&'p self, expression: &'p Expression, event: &'p Event) -> Operand<'p> {
-        expression.value(&Occurrence {
-            project: self,
-            event,
-        })
-    }
-
-    /// An event in the form in which it is exported.
-    pub(super) fn exported<'p>(&'p self, event: &'p Event, time_in_ms: bool) -> Exported<'p> {
-        Exported {
-            project: self,
-            event,
-            time_in_ms,
-        }
     }
 
     pub(super) fn profiles(&self) -> &BTreeMap<String, Profile> {
@@ -461,72 +310,12 @@ impl Filter {
     }
 }
 
-/// An event as what an expression looks at.
-struct Occurrence<'p> {
-    project: &'p Project,
-    event: &'p Event,
-}
-
-impl<'p> Subject<'p> for Occurrence<'p> {
-    fn property(&self, source: Source, name: &str) -> Operand<'p> {
-        match source {
-            Source::Event => self.project.property(self.event, name),
-            Source::User => {
-                let user = self.project.text(self.event.user);
-                match self.project.profiles.get(user) {
-                    Some(profile) => Operand::of_profile(user, profile, name),
-                    None => Operand::Undefined,
-                }
-            }
-        }
-    }
-}
-
-/// An event in the form of the raw export.
-pub(super) struct Exported<'p> {
-    project: &'p Project,
-    event: &'p Event,
-    time_in_ms: bool,
-}
-
-impl Serialize for Exported<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(2))?;
-        map.serialize_entry("event", self.project.text(self.event.name))?;
-        map.serialize_entry("properties", &ExportedProperties(self))?;
-        map.end()
-    }
-}
-
-struct ExportedProperties<'p>(&'p Exported<'p>);
-
-impl Serialize for ExportedProperties<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Exported {
-            project,
-            event,
-            time_in_ms,
-        } = self.0;
-        let mut map = serializer.serialize_map(None)?;
-        let time = if *time_in_ms {
-            event.time_ms
-        } else {
-            event.time_ms.div_euclid(SECOND_MS)
-        };
-        map.serialize_entry("time", &time)?;
-        map.serialize_entry("distinct_id", project.text(event.user))?;
-        map.serialize_entry("$insert_id", &event.insert_id)?;
-        map.serialize_entry("mp_processing_time_ms", &event.received_ms)?;
-        for (name, value) in &event.properties {
-            map.serialize_entry(project.text(*name), &project.unpack(*value))?;
-        }
-        map.end()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::sandbox::expression::Operand;
 
     fn event(project: &mut Project, time_ms: i64, insert_id: &str, amount: i64) -> Event {
         let name = project.intern("Buy");
@@ -559,27 +348,6 @@ mod tests {
             .collect();
         assert_eq!(counted, [Operand::Number(2.0), Operand::Number(3.0)]);
         assert_eq!(project.received(), 3);
-    }
-
-    #[test]
-    fn a_value_takes_16_bytes() {
-        assert_eq!(size_of::<Stored>(), 16);
-    }
-
-    #[test]
-    fn what_is_packed_comes_out_as_it_was() {
-        let mut project = Project::default();
-        for value in [
-            json!(null),
-            json!(true),
-            json!(-7),
-            json!(1.5),
-            json!("a"),
-            json!([1, {"b": []}]),
-        ] {
-            let stored = project.pack(&value);
-            assert_eq!(project.unpack(stored), value);
-        }
     }
 
     #[test]

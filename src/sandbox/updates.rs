@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 use super::fault::{Fault, reason};
 use super::http::{Request, Response};
 use super::ingestion::{loose_answer, loose_records};
-use super::store::{self, Facts, Owner, Profile, Store};
+use super::projects::{Facts, facts_of_token};
+use super::store::{Owner, Profile, Store};
 use super::time;
 
 /// `POST /engage`
@@ -96,7 +97,7 @@ fn update_one(
     let owner = whose(update)?;
     let operation = Operation::read(update)?;
     // An unknown token is taken without a word, like an event's.
-    let facts: Option<&Facts> = store::facts_of_token(token);
+    let facts: Option<&Facts> = facts_of_token(token);
     let Some(mut project) = facts.and_then(|facts| store.write(facts)) else {
         return Ok(());
     };

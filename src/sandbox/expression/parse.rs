@@ -372,7 +372,7 @@ fn chain(first: Node, rest: Vec<(Operator, Node)>) -> Node {
 mod tests {
     use super::*;
     use crate::sandbox::expression::Subject;
-    use crate::sandbox::shop::Random;
+    use crate::sandbox::random::Random;
 
     #[track_caller]
     fn check(text: &str, expected: &str) {
