@@ -34,8 +34,8 @@ pub(super) fn me(account: Account) -> Response {
             .collect()
     };
     let mut projects = by_id(|facts| {
+        // The id is the key; clients cannot count on it being inside, too.
         let project = json!({
-            "id": facts.id,
             "name": facts.name,
             "timezone": facts.timezone,
             "organization_id": ORGANIZATION_ID,

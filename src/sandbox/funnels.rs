@@ -207,8 +207,10 @@ pub(super) fn funnel(project: &Project, request: &Request) -> Result<Response, F
     let interval = parameters::integer(request, "interval", 1, 366)?;
     let unit = parameters::choice(request, "unit", CALENDAR_UNITS)?;
     let buckets = match (unit, interval) {
-        (Some(unit), _) => parameters::buckets(request, unit, 1)?,
-        (None, interval) => parameters::buckets(request, Unit::Day, interval.unwrap_or(1))?,
+        (Some(unit), _) => parameters::calendar_buckets(request, unit, 1)?,
+        (None, interval) => {
+            parameters::calendar_buckets(request, Unit::Day, interval.unwrap_or(1))?
+        }
     };
     let on = parameters::segment(request)?;
     let limit = parameters::limit(request, SEGMENTS_DEFAULT, SEGMENTS_MAX)?;

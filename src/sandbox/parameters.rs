@@ -11,6 +11,9 @@ use super::time::{Buckets, Unit, parse_day};
 /// The most names, values or ids that one parameter may list.
 const LIST_MAX: usize = 10_000;
 
+/// The most buckets of a report that follows users from one to the next.
+const CALENDAR_BUCKETS_MAX: usize = 1_000;
+
 /// How occurrences become one number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Measure {
@@ -132,6 +135,21 @@ pub(super) fn buckets(request: &Request, unit: Unit, every: u32) -> Result<Bucke
         unit,
         every,
     )
+}
+
+/// The buckets of a report that follows users, whose work grows with their number.
+pub(super) fn calendar_buckets(
+    request: &Request,
+    unit: Unit,
+    every: u32,
+) -> Result<Buckets, Fault> {
+    let buckets = buckets(request, unit, every)?;
+    if buckets.len() > CALENDAR_BUCKETS_MAX {
+        return Err(Fault::bad_request(
+            "the date range has too many buckets for this unit",
+        ));
+    }
+    Ok(buckets)
 }
 
 /// The buckets between the dates, or without dates the last `interval` units.

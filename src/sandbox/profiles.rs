@@ -36,16 +36,18 @@ impl Cohort {
     }
 }
 
-/// The parameters of a JSON body beside those of the URL. Clients send either form.
+/// The parameters of a JSON body beside those of the URL. Clients send either form; null is as good as left out.
 fn with_json_body(request: &Request) -> Result<Request, Fault> {
     let mut parameters = request.parameters.clone();
     if request.content_type == "application/json" && !request.body.is_empty() {
         let body: Map<String, Value> = serde_json::from_slice(&request.body)
             .map_err(|_| Fault::bad_request("the body must be a JSON object"))?;
-        parameters.extend(body.into_iter().map(|(name, value)| match value {
-            Value::String(text) => (name, text),
-            value => (name, value.to_string()),
-        }));
+        parameters.extend(body.into_iter().filter(|(_, value)| !value.is_null()).map(
+            |(name, value)| match value {
+                Value::String(text) => (name, text),
+                value => (name, value.to_string()),
+            },
+        ));
     }
     let (url, received_ms) = (request.url.clone(), request.received_ms);
     Ok(Request {

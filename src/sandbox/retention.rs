@@ -67,11 +67,12 @@ impl Return {
             let interval = (event.time_ms - birth.time_ms) / self.step_ms;
             let interval = usize::try_from(interval).unwrap_or(usize::MAX);
             if self.is_unbounded {
-                let last = interval.min(self.intervals - 1);
-                found
-                    .entry(self.label(project, event))
-                    .or_default()
-                    .extend(0..=last);
+                // Only the last return matters; the intervals before it are filled in below.
+                let last = BTreeSet::from([interval.min(self.intervals - 1)]);
+                let known = found.entry(self.label(project, event)).or_default();
+                if known.last() < last.last() {
+                    *known = last;
+                }
             } else if interval < self.intervals {
                 found
                     .entry(self.label(project, event))
@@ -79,6 +80,11 @@ impl Return {
                     .insert(interval);
             } else {
                 break;
+            }
+        }
+        if self.is_unbounded {
+            for intervals in found.values_mut() {
+                *intervals = (0..=intervals.last().copied().unwrap_or(0)).collect();
             }
         }
         found
@@ -92,7 +98,7 @@ pub(super) fn retention(project: &Project, request: &Request) -> Result<Response
     let unit = parameters::choice(request, "unit", CALENDAR_UNITS)?.unwrap_or(Unit::Day);
     let interval = parameters::integer(request, "interval", 1, INTERVAL_MAX)?.unwrap_or(1);
     let count = parameters::integer(request, "interval_count", 1, INTERVAL_COUNT_MAX)?.unwrap_or(1);
-    let buckets = parameters::buckets(request, unit, interval)?;
+    let buckets = parameters::calendar_buckets(request, unit, interval)?;
     let returns = Return {
         on: parameters::segment(request)?,
         step_ms: unit.ms() * i64::from(interval),
@@ -190,7 +196,7 @@ pub(super) fn addiction(project: &Project, request: &Request) -> Result<Response
     let unit = parameters::required_choice(request, "unit", CALENDAR_UNITS)?;
     let fine_units = &[("hour", Unit::Hour), ("day", Unit::Day)];
     let fine = parameters::required_choice(request, "addiction_unit", fine_units)?;
-    let buckets = parameters::buckets(request, unit, 1)?;
+    let buckets = parameters::calendar_buckets(request, unit, 1)?;
     let on = parameters::segment(request)?;
     let limit = parameters::limit(request, SEGMENTS_DEFAULT, SEGMENTS_MAX)?;
     let mut filter = Filter::over(&buckets, parameters::condition(request, "where")?);

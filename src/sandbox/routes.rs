@@ -191,3 +191,135 @@ fn refusal(request: &Request, fault: &Fault) -> Response {
     };
     Response::json(*status, &body)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::random::Random;
+    use crate::sandbox::sample::NOW_MS;
+
+    fn ask(store: &Store, method: &str, url: &str, authorization: Option<&str>) -> Response {
+        let mut request = Request {
+            method: method.into(),
+            url: url.into(),
+            authorization: authorization.map(str::to_owned),
+            received_ms: NOW_MS,
+            ..Request::default()
+        };
+        request.read_parameters();
+        answer(store, &request)
+    }
+
+    fn paths() -> impl Iterator<Item = (&'static Route, String)> {
+        ROUTES
+            .iter()
+            .map(|route| (route, route.path.replace("{}", "12345")))
+    }
+
+    #[test]
+    fn nothing_but_tracking_and_profile_updates_is_open_to_strangers() {
+        let store = Store::new(NOW_MS);
+        for (route, path) in paths() {
+            let is_open = ["/track", "/engage", "/groups"].contains(&route.path);
+            let status = ask(&store, route.method, &path, None).status;
+            assert_eq!(status, if is_open { 200 } else { 401 }, "{path}");
+        }
+    }
+
+    #[test]
+    fn no_path_stands_twice_for_one_method() {
+        for (at, route) in ROUTES.iter().enumerate() {
+            let twins = ROUTES.iter().skip(at + 1);
+            assert!(
+                twins
+                    .into_iter()
+                    .all(|other| (other.method, other.path) != (route.method, route.path))
+            );
+        }
+    }
+
+    #[test]
+    fn no_combination_of_parameters_makes_a_handler_panic() {
+        const NAMES: [&str; 26] = [
+            "event",
+            "from_date",
+            "to_date",
+            "unit",
+            "type",
+            "on",
+            "where",
+            "interval",
+            "interval_count",
+            "limit",
+            "born_event",
+            "born_where",
+            "retention_type",
+            "unbounded_retention",
+            "addiction_unit",
+            "funnel_id",
+            "length",
+            "length_unit",
+            "bookmark_id",
+            "distinct_ids",
+            "distinct_id",
+            "page",
+            "session_id",
+            "name",
+            "values",
+            "format",
+        ];
+        const VALUES: [&str; 26] = [
+            "",
+            "0",
+            "1",
+            "-1",
+            "4294967295",
+            "99999999999999999999",
+            "2026-01-01",
+            "2026-01-10",
+            "0001-01-01",
+            "9999-12-31",
+            "day",
+            "hour",
+            "week",
+            "month",
+            "unique",
+            "general",
+            "average",
+            "7509",
+            "8802",
+            "App+Open",
+            "%5B%22App+Open%22%5D",
+            "properties%5B%22plan%22%5D",
+            "%ff%00",
+            "compounded",
+            "csv",
+            "plan",
+        ];
+        let store = Store::new(NOW_MS);
+        let mut random = Random::new(3);
+        let mut answered = 0;
+        for (route, path) in paths() {
+            for _ in 0..60 {
+                let count = random.below(9);
+                let pairs: Vec<String> = (0..count)
+                    .map(|_| format!("{}={}", random.pick(&NAMES), random.pick(&VALUES)))
+                    .collect();
+                let url = format!("{path}?project_id=12345&{}", pairs.join("&"));
+                let response = ask(
+                    &store,
+                    route.method,
+                    &url,
+                    Some("Basic c2FuZGJveDpzYW5kYm94"),
+                );
+                assert!(
+                    [200, 400, 403].contains(&response.status),
+                    "{url}: {}",
+                    response.status
+                );
+                answered += 1;
+            }
+        }
+        assert_eq!(answered, ROUTES.len() * 60);
+    }
+}

@@ -16,12 +16,14 @@ use super::time::Buckets;
 
 /// The most events that a project takes. Beyond, imports are answered with 429.
 pub(super) const EVENTS_MAX: usize = 1_000_000;
-/// The most bytes of JSON that a project takes as events; profiles have as much again.
-const BYTES_MAX: usize = 256 * 1024 * 1024;
+/// The most bytes of JSON that a project takes as events; in memory it is a few times that.
+const EVENT_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// The most bytes of JSON that all profiles of a project have together.
+const PROFILE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// The most profiles of a project, of users and of groups each.
 const PROFILES_MAX: usize = 100_000;
 /// The most bytes of one profile, so that lists do not grow without end.
-const PROFILE_BYTES_MAX: usize = 1024 * 1024;
+const ONE_PROFILE_BYTES_MAX: usize = 1024 * 1024;
 
 /// All projects. A clone is another handle on the same data.
 #[derive(Clone)]
@@ -85,7 +87,8 @@ pub(super) struct Project {
     entries: Vec<Entry>,
     /// Where the newest event of each (event, time, user, insert id) is, by the hash of these.
     newest: HashMap<u64, usize>,
-    bytes: usize,
+    event_bytes: usize,
+    profile_bytes: usize,
     profiles: BTreeMap<String, Profile>,
     groups: BTreeMap<(String, String), Profile>,
     pub(super) saved: Saved,
@@ -120,7 +123,7 @@ impl Project {
 
     /// Whether that many more events, with that many bytes of JSON, still fit.
     pub(super) fn has_room(&self, events: usize, bytes: usize) -> bool {
-        self.entries.len() + events <= EVENTS_MAX && self.bytes + bytes <= BYTES_MAX
+        self.entries.len() + events <= EVENTS_MAX && self.event_bytes + bytes <= EVENT_BYTES_MAX
     }
 
     /// Adds an event; of equal ones (event, time, user, insert id) the last counts.
@@ -161,7 +164,7 @@ impl Project {
             // Two keys with one hash: the second looks further.
             salt += 1;
         }
-        self.bytes += bytes;
+        self.event_bytes += bytes;
         self.entries.push(Entry {
             event,
             is_superseded: false,
@@ -234,14 +237,16 @@ impl Project {
         if old.is_none() && count >= PROFILES_MAX {
             return Err(Full);
         }
+        let size = |profile: &Profile| serde_json::to_string(profile).map_or(0, |text| text.len());
+        let old_bytes = old.map_or(0, size);
         let new = change(old.cloned());
-        let bytes = new
-            .as_ref()
-            .and_then(|new| serde_json::to_string(new).ok())
-            .map(|text| text.len());
-        if bytes.is_some_and(|bytes| bytes > PROFILE_BYTES_MAX) {
+        let new_bytes = new.as_ref().map_or(0, size);
+        let all_bytes = self.profile_bytes - old_bytes + new_bytes;
+        let is_growing = new_bytes > old_bytes;
+        if is_growing && (new_bytes > ONE_PROFILE_BYTES_MAX || all_bytes > PROFILE_BYTES_MAX) {
             return Err(Full);
         }
+        self.profile_bytes = all_bytes;
         match (owner, new) {
             (Owner::User(id), Some(new)) => drop(self.profiles.insert(id, new)),
             (Owner::User(id), None) => drop(self.profiles.remove(&id)),
@@ -353,9 +358,9 @@ mod tests {
     #[test]
     fn there_is_room_up_to_the_limits_and_no_further() {
         let project = Project::default();
-        assert!(project.has_room(EVENTS_MAX, BYTES_MAX));
+        assert!(project.has_room(EVENTS_MAX, EVENT_BYTES_MAX));
         assert!(!project.has_room(EVENTS_MAX + 1, 0));
-        assert!(!project.has_room(1, BYTES_MAX + 1));
+        assert!(!project.has_room(1, EVENT_BYTES_MAX + 1));
     }
 
     #[test]
@@ -367,8 +372,21 @@ mod tests {
             project.change_profile(owner.clone(), |_| with("a".into())),
             Ok(())
         );
-        let large = "x".repeat(PROFILE_BYTES_MAX);
+        let large = "x".repeat(ONE_PROFILE_BYTES_MAX);
         assert_eq!(project.change_profile(owner, |_| with(large)), Err(Full));
         assert_eq!(project.profiles().get("ann").unwrap()["note"], json!("a"));
+    }
+
+    #[test]
+    fn all_profiles_together_have_a_limit_and_give_back_what_they_free() {
+        let mut project = Project::default();
+        let large = "x".repeat(ONE_PROFILE_BYTES_MAX - 100);
+        let with = || Some(Profile::from_iter([("note".to_owned(), json!(large))]));
+        let owner = |number: usize| Owner::User(number.to_string());
+        let fitting =
+            (0..100).take_while(|n| project.change_profile(owner(*n), |_| with()).is_ok());
+        assert_eq!(fitting.count(), 64);
+        assert_eq!(project.change_profile(owner(0), |_| None), Ok(()));
+        assert_eq!(project.change_profile(owner(200), |_| with()), Ok(()));
     }
 }

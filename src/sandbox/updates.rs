@@ -9,6 +9,9 @@ use super::projects::{Facts, facts_of_token};
 use super::store::{Owner, Profile, Store};
 use super::time;
 
+/// One update as JSON.
+const UPDATE_BYTES_MAX: usize = 1024 * 1024;
+
 /// `POST /engage`
 pub(super) fn users(store: &Store, request: &Request) -> Result<Response, Fault> {
     Ok(update_all(store, request, user))
@@ -90,6 +93,9 @@ fn update_one(
     whose: WhoseFn,
 ) -> Result<(), String> {
     let update = record.as_object().ok_or("an update must be an object")?;
+    if record.to_string().len() > UPDATE_BYTES_MAX {
+        return Err("an update must not be larger than 1 MB".into());
+    }
     let token = match update.get("$token") {
         Some(Value::String(token)) if !token.is_empty() => token,
         _ => return Err("'$token' is missing or empty".into()),
