@@ -111,3 +111,75 @@ impl Read for Lines {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::sandbox::sample::{self, NOW_MS};
+    use crate::sandbox::time::day_of;
+
+    #[track_caller]
+    fn lines(more: &[(&str, &str)]) -> Vec<Value> {
+        let (from, to) = (
+            day_of(NOW_MS - 40 * DAY_MS).to_string(),
+            day_of(NOW_MS).to_string(),
+        );
+        let mut parameters = vec![
+            ("project_id", "12345"),
+            ("from_date", from.as_str()),
+            ("to_date", to.as_str()),
+        ];
+        parameters.extend(more);
+        let text = sample::text(export(&Store::new(NOW_MS), &sample::request(&parameters)));
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn events_conditions_and_limits_choose_the_lines() {
+        let all = lines(&[]);
+        assert!(all.len() > 15_000, "{}", all.len());
+        assert_eq!(lines(&[("limit", "7")]), all.get(..7).unwrap());
+
+        let bought = lines(&[
+            ("event", r#"["Purchase Completed", "Nothing"]"#),
+            (
+                "where",
+                r#"properties["plan"] == "pro" and user["orders"] > 1"#,
+            ),
+        ]);
+        let is_bought = |line: &Value| {
+            line["event"] == "Purchase Completed" && line["properties"]["plan"] == "pro"
+        };
+        assert!(!bought.is_empty() && bought.iter().all(is_bought));
+        assert!(bought.len() < all.iter().filter(|line| is_bought(line)).count());
+    }
+
+    #[test]
+    fn times_are_in_seconds_unless_milliseconds_are_asked_for() {
+        let time = |lines: &[Value]| {
+            lines.first().unwrap()["properties"]["time"]
+                .as_i64()
+                .unwrap()
+        };
+        let seconds = time(&lines(&[("limit", "1")]));
+        let milliseconds = time(&lines(&[("limit", "1"), ("time_in_ms", "true")]));
+        assert_eq!(milliseconds / 1_000, seconds);
+    }
+
+    #[test]
+    fn a_limit_has_a_limit() {
+        let parameters = [
+            ("project_id", "12345"),
+            ("from_date", "2026-01-01"),
+            ("to_date", "2026-01-02"),
+            ("limit", "100001"),
+        ];
+        let fault = export(&Store::new(NOW_MS), &sample::request(&parameters)).err();
+        let message = "invalid limit: '100001' is not an integer from 1 to 100000";
+        assert_eq!(fault, Some(Fault::bad_request(message)));
+    }
+}

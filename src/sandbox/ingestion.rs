@@ -264,3 +264,139 @@ fn track_one(store: &Store, request: &Request, record: &Value) -> Result<(), Ref
     project.insert(event, bytes);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+    use crate::sandbox::projects::{PROJECT_ID, PROJECT_TOKEN, facts};
+    use crate::sandbox::sample::{self, NOW_MS};
+
+    fn event(name: &str) -> Value {
+        let properties = json!({"time": NOW_MS / 1_000, "distinct_id": "ann", "$insert_id": "a", "token": PROJECT_TOKEN});
+        json!({"event": name, "properties": properties})
+    }
+
+    fn request(url: &str, user: &str, body: &[u8]) -> Request {
+        let mut request = Request {
+            url: url.into(),
+            authorization: Some(format!("Basic {}", STANDARD.encode(user))),
+            body: body.to_vec(),
+            received_ms: NOW_MS,
+            ..Request::default()
+        };
+        request.read_parameters();
+        request
+    }
+
+    /// How many events of that name the shop has.
+    fn count(store: &Store, name: &str) -> usize {
+        let project = store.read(facts(PROJECT_ID).unwrap()).unwrap();
+        let symbol = project.symbol(name);
+        project
+            .events()
+            .filter(|event| Some(event.name) == symbol)
+            .count()
+    }
+
+    #[test]
+    fn an_import_may_be_compressed_and_come_with_the_token_alone() {
+        let store = Store::new(NOW_MS);
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder
+            .write_all(json!([event("Packed")]).to_string().as_bytes())
+            .unwrap();
+        let packed = encoder.finish().unwrap();
+        let mut request = request("/import?strict=1", &format!("{PROJECT_TOKEN}:"), &packed);
+        request.content_encoding = "gzip".into();
+        let answer = sample::json(import(&store, &request));
+        assert_eq!(
+            answer,
+            json!({"code": 200, "num_records_imported": 1, "status": "OK"})
+        );
+        assert_eq!(count(&store, "Packed"), 1);
+
+        request.body.truncate(10);
+        let fault = import(&store, &request).err();
+        assert_eq!(fault, Some(Fault::bad_request("the body is not gzip")));
+    }
+
+    #[test]
+    fn a_bomb_of_zeros_is_too_large() {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder
+            .write_all(&vec![b' '; IMPORT_BYTES_MAX + 1])
+            .unwrap();
+        let packed = encoder.finish().unwrap();
+        let mut request = request("/import?project_id=12345", "sandbox:sandbox", &packed);
+        request.content_encoding = "gzip".into();
+        let fault = import(&Store::new(NOW_MS), &request).err();
+        assert_eq!(fault.map(|fault| fault.status), Some(413));
+    }
+
+    #[test]
+    fn a_batch_has_a_limit() {
+        let store = Store::new(NOW_MS);
+        let ask = |events: usize| {
+            let body = json!(vec![event("Many"); events]).to_string();
+            let url = "/import?strict=1&project_id=12345";
+            import(&store, &request(url, "sandbox:sandbox", body.as_bytes()))
+                .map(|answer| answer.status)
+        };
+        assert_eq!(ask(RECORDS_MAX), Ok(200));
+        assert_eq!(ask(RECORDS_MAX + 1).map_err(|fault| fault.status), Err(413));
+        // All were the same event.
+        assert_eq!(count(&store, "Many"), 1);
+    }
+
+    #[test]
+    fn tracking_takes_json_and_forms_plain_and_in_base64() {
+        let store = Store::new(NOW_MS);
+        let body = event("Loose").to_string();
+        let single = request("/track", "", body.as_bytes());
+        let mut form = request("/track", "", b"");
+        form.parameters = vec![("data".into(), json!([event("Form")]).to_string())];
+        let mut encoded = request("/track", "", b"");
+        encoded.parameters = vec![("data".into(), STANDARD.encode(event("Encoded").to_string()))];
+        for request in [single, form, encoded] {
+            assert_eq!(sample::text(track(&store, &request)), "1");
+        }
+        for name in ["Loose", "Form", "Encoded"] {
+            assert_eq!(count(&store, name), 1, "{name}");
+        }
+        assert_eq!(
+            sample::text(track(&store, &request("/track", "", b"nonsense"))),
+            "0"
+        );
+    }
+
+    #[test]
+    fn tracking_drops_old_events_without_a_word() {
+        let store = Store::new(NOW_MS);
+        let mut old = event("Old");
+        old["properties"]["time"] = json!((NOW_MS - TRACK_AGE_MAX_MS) / 1_000 - 1);
+        let request = request("/track?verbose=1", "", old.to_string().as_bytes());
+        assert_eq!(
+            sample::json(track(&store, &request)),
+            json!({"status": 1, "error": ""})
+        );
+        assert_eq!(count(&store, "Old"), 0);
+    }
+
+    #[test]
+    fn one_good_event_is_enough_and_the_fault_is_told() {
+        let store = Store::new(NOW_MS);
+        let body = json!([{"event": ""}, event("Good")]).to_string();
+        let request = request("/track?verbose=1", "", body.as_bytes());
+        let expected =
+            json!({"status": 1, "error": "'event' is invalid: must be a non-empty string"});
+        assert_eq!(sample::json(track(&store, &request)), expected);
+        assert_eq!(count(&store, "Good"), 1);
+    }
+}

@@ -82,3 +82,76 @@ fn series(project: &Project, report: &Report, buckets: &Buckets, labels: &[Strin
     }
     Value::Object(series)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::parameters::Measure;
+    use crate::sandbox::sample;
+    use crate::sandbox::saved::Saved;
+
+    const REPORTS: &[Report] = &[
+        Report {
+            bookmark_id: 1,
+            events: &["Buy", "Open"],
+            measure: Measure::General,
+            days: 2,
+            breakdown: None,
+        },
+        Report {
+            bookmark_id: 2,
+            events: &["Buy"],
+            measure: Measure::Unique,
+            days: 2,
+            breakdown: Some("plan"),
+        },
+    ];
+
+    fn ask(bookmark_id: &str) -> Result<Response, Fault> {
+        let mut project = sample::project(&[
+            ("Buy", "ann", "2026-01-10T10:00:00", json!({"plan": "pro"})),
+            ("Buy", "ann", "2026-01-10T10:30:00", json!({"plan": "pro"})),
+            ("Buy", "bob", "2026-01-09T10:00:00", json!({"plan": "free"})),
+            ("Buy", "bob", "2026-01-08T10:00:00", json!({"plan": "free"})),
+        ]);
+        project.saved = Saved {
+            reports: REPORTS,
+            ..Saved::default()
+        };
+        insights(&project, &sample::request(&[("bookmark_id", bookmark_id)]))
+    }
+
+    fn dates(first: u64, second: u64) -> Value {
+        json!({"2026-01-09T00:00:00+00:00": first, "2026-01-10T00:00:00+00:00": second})
+    }
+
+    #[test]
+    fn a_saved_report_has_a_series_for_each_event() {
+        let expected = json!({
+            "computed_at": "2026-01-10T12:00:00.000000+00:00",
+            "date_range": {
+                "from_date": "2026-01-09T00:00:00+00:00",
+                "to_date": "2026-01-10T23:59:59.999000+00:00",
+            },
+            "headers": ["$event"],
+            "series": {"Buy": dates(1, 2), "Open": dates(0, 0)},
+        });
+        assert_eq!(sample::json(ask("1")), expected);
+    }
+
+    #[test]
+    fn a_breakdown_nests_one_level_more() {
+        let answer = sample::json(ask("2"));
+        assert_eq!(answer["headers"], json!(["$event", "plan"]));
+        let buy = json!({"$overall": dates(1, 1), "free": dates(1, 0), "pro": dates(0, 1)});
+        assert_eq!(answer["series"], json!({"Buy": buy}));
+    }
+
+    #[test]
+    fn only_saved_reports_can_be_asked_for() {
+        assert_eq!(
+            ask("3").err(),
+            Some(Fault::bad_request("bookmark_id does not exist"))
+        );
+    }
+}

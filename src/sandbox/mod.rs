@@ -17,8 +17,13 @@
 //! | `ingestion`, `record`, `updates`, `export` | events in, profile changes in, events out |
 //! | `counts`, `segmentation`, `retention`, `funnels`, `insights`, `profiles`, `app` | an API area each |
 //!
+//! Two service accounts: `sandbox`/`sandbox` may do everything, `viewer`/`viewer` may query, but neither import
+//! nor see a project's settings (403). Two projects: the shop (12345) and an empty one (67890). 99999 is a project
+//! of another cluster (400), any other id is one without access (403).
+//!
 //! Known differences: all days are UTC days, whatever the project's time zone; no rate limits are simulated
-//! (a full project answers 429); identities are never merged; JQL is refused.
+//! (a full project answers 429); identities are never merged; JQL and `behaviors` are refused;
+//! the month is made at the start and does not go on by itself.
 
 mod access;
 mod app;

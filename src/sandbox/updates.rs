@@ -282,6 +282,8 @@ fn list(profile: &mut Profile, name: &str, change: impl FnOnce(&mut Vec<Value>))
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sandbox::projects::{PROJECT_ID, PROJECT_TOKEN, facts};
+    use crate::sandbox::sample::{self, NOW_MS};
 
     #[track_caller]
     fn check(update: Value, expected: Value) {
@@ -367,5 +369,76 @@ mod tests {
             json!({"$set": {}, "$add": {}}),
             "'$set' and '$add' cannot stand in one update",
         );
+    }
+
+    fn ask(
+        store: &Store,
+        url: &str,
+        handler: fn(&Store, &Request) -> Result<Response, Fault>,
+        body: &Value,
+    ) -> Value {
+        let mut request = Request {
+            url: url.into(),
+            body: body.to_string().into_bytes(),
+            ..Request::default()
+        };
+        request.read_parameters();
+        sample::json(handler(store, &request))
+    }
+
+    #[test]
+    fn good_updates_are_taken_and_the_first_fault_is_told() {
+        let store = Store::new(NOW_MS);
+        let updates = json!([
+            {"$token": PROJECT_TOKEN, "$distinct_id": "zoe"},
+            {"$token": PROJECT_TOKEN, "$distinct_id": "zoe", "$add": {"visits": 1}, "$ignore_time": true},
+            {"$token": PROJECT_TOKEN, "$set": {}},
+        ]);
+        let operators = "$set, $set_once, $add, $append, $union, $remove, $unset, $delete";
+        let missing = format!("one of {operators} is missing");
+        assert_eq!(
+            ask(&store, "/engage?verbose=1", users, &updates),
+            json!({"status": 1, "error": missing})
+        );
+        let project = store.read(facts(PROJECT_ID).unwrap()).unwrap();
+        let profile = project.profiles().get("zoe").cloned();
+        assert_eq!(profile.map(Value::Object), Some(json!({"visits": 1})));
+    }
+
+    #[test]
+    fn strict_names_the_updates_that_failed() {
+        let store = Store::new(NOW_MS);
+        let updates = json!([
+            {"$token": PROJECT_TOKEN, "$distinct_id": "zoe", "$set": {"a": 1}},
+            {"$token": PROJECT_TOKEN, "$set": {}},
+        ]);
+        let expected = json!({
+            "code": 400,
+            "error": "some data points in the request failed validation",
+            "failed_records": [{"index": 1, "message": "'$distinct_id' is missing"}],
+            "num_good_events": 1,
+            "status": "Bad Request",
+        });
+        assert_eq!(ask(&store, "/engage?strict=1", users, &updates), expected);
+    }
+
+    #[test]
+    fn groups_are_kept_by_their_key_and_take_no_append() {
+        let store = Store::new(NOW_MS);
+        let update = |operator: &str| json!({"$token": PROJECT_TOKEN, "$group_key": "company", "$group_id": "acme", operator: {"size": 7}});
+        let taken = ask(&store, "/groups?verbose=1", groups, &update("$set"));
+        assert_eq!(taken, json!({"status": 1, "error": ""}));
+        let refused = ask(&store, "/groups?verbose=1", groups, &update("$append"));
+        assert_eq!(
+            refused,
+            json!({"status": 0, "error": "'$append' is not supported for groups"})
+        );
+        let project = store.read(facts(PROJECT_ID).unwrap()).unwrap();
+        let groups: Vec<_> = project
+            .groups("company")
+            .map(|(id, group)| (id.as_str(), group["size"].clone()))
+            .collect();
+        assert_eq!(groups, [("acme", json!(7))]);
+        assert_eq!(project.groups("team").count(), 0);
     }
 }

@@ -88,6 +88,10 @@ impl<'a> Operand<'a> {
         match self {
             Operand::Undefined => Value::Null,
             Operand::Boolean(boolean) => Value::Bool(*boolean),
+            // Written without a fraction, if it has none and is exact.
+            Operand::Number(number) if number.fract() == 0.0 && number.abs() < 1e15 => {
+                Value::from(*number as i64)
+            }
             Operand::Number(number) => Value::from(*number),
             Operand::Text(text) => Value::from(text.as_ref()),
             Operand::List(items) => items.iter().map(Operand::json).collect(),
@@ -123,5 +127,34 @@ impl<'a> Operand<'a> {
             (Operand::Text(part), Operand::Text(whole)) => whole.contains(part.as_ref()),
             _ => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(value: &Value, label: &str, is_true: bool) {
+        let operand = Operand::from_json(value);
+        assert_eq!(
+            (operand.label().as_str(), operand.is_true()),
+            (label, is_true)
+        );
+    }
+
+    #[test]
+    fn values_have_labels_and_a_truth() {
+        check(&json!(null), "undefined", false);
+        check(&json!(false), "false", false);
+        check(&json!("False"), "False", false);
+        check(&json!("no"), "no", true);
+        check(&json!(0), "0", false);
+        check(&json!(39.5), "39.5", true);
+        check(&json!(7.0), "7", true);
+        check(&json!([1, 2.5, "a"]), r#"[1,2.5,"a"]"#, true);
+        check(&json!({"a": 1}), r#"{"a":1}"#, true);
     }
 }
