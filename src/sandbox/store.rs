@@ -379,14 +379,28 @@ mod tests {
 
     #[test]
     fn all_profiles_together_have_a_limit_and_give_back_what_they_free() {
+        let with = |text: &str| Some(Profile::from_iter([("note".to_owned(), json!(text))]));
+        let owner = |id: &str| Owner::User(id.into());
         let mut project = Project::default();
-        let large = "x".repeat(ONE_PROFILE_BYTES_MAX - 100);
-        let with = || Some(Profile::from_iter([("note".to_owned(), json!(large))]));
-        let owner = |number: usize| Owner::User(number.to_string());
-        let fitting =
-            (0..100).take_while(|n| project.change_profile(owner(*n), |_| with()).is_ok());
-        assert_eq!(fitting.count(), 64);
-        assert_eq!(project.change_profile(owner(0), |_| None), Ok(()));
-        assert_eq!(project.change_profile(owner(200), |_| with()), Ok(()));
+        assert_eq!(
+            project.change_profile(owner("ann"), |_| with("some text")),
+            Ok(())
+        );
+        // As if others had taken up the rest.
+        project.profile_bytes = PROFILE_BYTES_MAX;
+        assert_eq!(
+            project.change_profile(owner("bob"), |_| with("a")),
+            Err(Full)
+        );
+        assert_eq!(
+            project.change_profile(owner("ann"), |_| with("less")),
+            Ok(())
+        );
+        assert_eq!(
+            project.change_profile(owner("bob"), |_| with("a")),
+            Err(Full)
+        );
+        assert_eq!(project.change_profile(owner("ann"), |_| None), Ok(()));
+        assert_eq!(project.change_profile(owner("bob"), |_| with("a")), Ok(()));
     }
 }
