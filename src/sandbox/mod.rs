@@ -23,6 +23,7 @@
 //!
 //! Known differences: all days are UTC days, whatever the project's time zone; no rate limits are simulated
 //! (a full project answers 429); identities are never merged; JQL and `behaviors` are refused;
+//! groups are asked for by their key as `data_group_id`; a birth cohort is counted by the first event *in the range*;
 //! the month is made at the start and does not go on by itself.
 
 mod access;

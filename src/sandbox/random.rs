@@ -21,6 +21,7 @@ impl Random {
         self.next() % end.max(1)
     }
 
+    /// From 0 to 1, without 1.
     pub(super) fn fraction(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1u64 << 53) as f64
     }
@@ -29,10 +30,12 @@ impl Random {
         self.fraction() < probability
     }
 
+    /// From `low` to `high`, without `high`.
     pub(super) fn between(&mut self, low: i64, high: i64) -> i64 {
         low + i64::try_from(self.below((high - low).max(1).unsigned_abs())).unwrap_or(0)
     }
 
+    /// One of these; the default of nothing.
     pub(super) fn pick<T: Copy + Default>(&mut self, all: &[T]) -> T {
         let at = self.below(all.len() as u64) as usize;
         all.get(at).copied().unwrap_or_default()
