@@ -7,6 +7,8 @@ mod contract;
 /// Upstreams for tests: one that records, one that misbehaves.
 mod support;
 
+mod calls;
+mod credentials;
 mod gate;
 mod generated;
 mod table;

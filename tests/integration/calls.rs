@@ -1,0 +1,215 @@
+//! One sample call of every tool, and what must be true of all of them: each request that it sends keeps Mixpanel's
+//! contract, its result keeps the tool's own output schema and carries no secret, and it is listed here.
+
+use std::collections::BTreeSet;
+
+use mixpanel_mcp_server::tools;
+use serde_json::{Value, json};
+
+use crate::contract;
+use crate::support::{Recorder, TestServer, server};
+
+/// Calls that together use every optional argument at least once.
+fn samples() -> Vec<(&'static str, Value)> {
+    let (from, to) = ("2026-01-05", "2026-01-09");
+    let filter = r#"properties["plan"] == "pro" and not defined(properties["$browser"])"#;
+    vec![
+        ("mixpanel_get_projects", json!({})),
+        ("mixpanel_get_project_info", json!({"project_id": "12345"})),
+        (
+            "mixpanel_list_events",
+            json!({"project_id": "12345", "search": "app", "limit": 3}),
+        ),
+        (
+            "mixpanel_list_event_properties",
+            json!({"event": "Purchase Completed", "search": "a", "limit": 5}),
+        ),
+        (
+            "mixpanel_list_property_values",
+            json!({"event": "Purchase Completed", "property": "$browser", "limit": 5}),
+        ),
+        (
+            "mixpanel_get_event_count",
+            json!({"from_date": from, "to_date": to}),
+        ),
+        (
+            "mixpanel_get_event_count",
+            json!({"from_date": from, "to_date": to, "event": "a \"b\" \\ ü", "unit": "day", "type": "unique"}),
+        ),
+        (
+            "mixpanel_get_top_events",
+            json!({"from_date": from, "to_date": to, "limit": 5, "type": "unique"}),
+        ),
+        (
+            "mixpanel_get_todays_top_events",
+            json!({"limit": 3, "type": "general"}),
+        ),
+        (
+            "mixpanel_query_events",
+            json!({"from_date": from, "to_date": to, "event": "Search", "where": filter, "limit": 2, "properties": ["plan"]}),
+        ),
+        (
+            "mixpanel_query_segmentation",
+            json!({"event": "Search", "from_date": from, "to_date": to, "unit": "day", "type": "unique", "on": "$browser", "where": filter, "limit": 3}),
+        ),
+        (
+            "mixpanel_query_segmentation",
+            json!({"event": "Search", "from_date": from, "to_date": to, "on": "number(properties[\"amount\"])", "aggregate": "sum"}),
+        ),
+        (
+            "mixpanel_query_segmentation",
+            json!({"event": "Search", "from_date": from, "to_date": to, "on": "number(properties[\"amount\"])", "aggregate": "average", "where": filter}),
+        ),
+        (
+            "mixpanel_query_retention",
+            json!({"from_date": from, "to_date": to, "born_event": "Sign Up", "event": "App Open", "born_where": filter, "where": filter, "retention_type": "birth", "unit": "day", "interval_count": 3, "on": "plan"}),
+        ),
+        (
+            "mixpanel_query_frequency",
+            json!({"event": "App Open", "from_date": from, "to_date": to, "unit": "week", "addiction_unit": "day", "where": filter, "on": "plan"}),
+        ),
+        (
+            "mixpanel_list_saved_funnels",
+            json!({"search": "a", "limit": 2}),
+        ),
+        (
+            "mixpanel_query_funnel",
+            json!({"funnel_id": "7509", "from_date": from, "to_date": to, "length": 2, "length_unit": "day", "unit": "day", "on": "plan", "where": filter}),
+        ),
+        ("mixpanel_query_insights", json!({"bookmark_id": "8801"})),
+        (
+            "mixpanel_get_user_profile",
+            json!({"distinct_id": "no \"such\" user"}),
+        ),
+        (
+            "mixpanel_get_profile_event_activity",
+            json!({"distinct_id": "x", "from_date": from, "to_date": to, "limit": 3}),
+        ),
+        (
+            "mixpanel_track_event",
+            json!({"event": "calls: tracked", "properties": {"a": [1, "b"]}, "distinct_id": "calls-1"}),
+        ),
+        (
+            "mixpanel_track_batch_events",
+            json!({"events": [{"event": "calls: one", "properties": {"distinct_id": "calls-2"}}, {"event": "calls: two", "distinct_id": "calls-2"}]}),
+        ),
+        (
+            "mixpanel_import_events",
+            json!({"project_id": "12345", "events": [{"event": "calls: imported", "distinct_id": "calls-3", "properties": {"time": 1_767_600_000}}]}),
+        ),
+        (
+            "mixpanel_set_user_profile",
+            json!({"distinct_id": "calls-1", "properties": {"plan": "pro"}}),
+        ),
+        (
+            "mixpanel_set_user_profile",
+            json!({"distinct_id": "calls-1", "properties": {"n": 2}, "operation": "$add"}),
+        ),
+        (
+            "mixpanel_set_user_profile",
+            json!({"distinct_id": "calls-1", "operation": "$delete"}),
+        ),
+    ]
+}
+
+#[test]
+fn every_tool_has_a_sample_call_and_every_argument_is_in_one() {
+    let samples = samples();
+    for tool in tools::all() {
+        let calls: Vec<&Value> = samples
+            .iter()
+            .filter(|(name, _)| *name == tool.name)
+            .map(|(_, arguments)| arguments)
+            .collect();
+        assert!(!calls.is_empty(), "{} is not called here", tool.name);
+        for field in tool
+            .params
+            .iter()
+            .filter(|field| field.name != "project_id")
+        {
+            let given = calls
+                .iter()
+                .any(|arguments| arguments.get(field.name).is_some());
+            assert!(given, "{}: no sample gives {}", tool.name, field.name);
+        }
+    }
+}
+
+/// Every request that the samples send, by tool.
+fn requests(
+    variables: &[(&str, &str)],
+) -> Vec<(&'static str, Vec<crate::support::RecordedRequest>)> {
+    let sandbox = server::sandbox();
+    let recorder = Recorder::before(&sandbox.url());
+    let server = TestServer::before_with(&recorder.url(), variables);
+    samples()
+        .into_iter()
+        .map(|(tool, arguments)| {
+            let answer = server.call(tool, arguments);
+            assert!(!answer.is_error, "{tool}: {}", answer.text);
+            (tool, recorder.take())
+        })
+        .collect()
+}
+
+#[test]
+fn every_request_of_every_tool_keeps_mixpanels_contract() {
+    // With the environment's project token, and without one: writing takes another way.
+    for variables in [&[][..], &[("MIXPANEL_PROJECT_TOKEN", "sandbox")]] {
+        let mut asked = BTreeSet::new();
+        for (tool, requests) in requests(variables) {
+            assert!(!requests.is_empty(), "{tool} asked nothing");
+            for request in requests {
+                let faults = contract::check(&request);
+                assert_eq!(
+                    faults,
+                    Vec::<String>::new(),
+                    "{tool}: {} {}",
+                    request.method,
+                    request.target
+                );
+                asked.insert(format!("{} {}", request.method, request.path));
+            }
+        }
+        let expected: BTreeSet<String> = [
+            "GET /api/app/me",
+            "GET /api/app/projects/12345",
+            "GET /api/query/events/names",
+            "GET /api/query/events/properties/top",
+            "GET /api/query/events/properties/values",
+            "GET /api/query/events",
+            "GET /api/query/events/top",
+            "GET /api/2.0/export",
+            "GET /api/query/segmentation",
+            "GET /api/query/segmentation/sum",
+            "GET /api/query/segmentation/average",
+            "GET /api/query/retention",
+            "GET /api/query/retention/addiction",
+            "GET /api/query/funnels/list",
+            "GET /api/query/funnels",
+            "GET /api/query/insights",
+            "POST /api/query/engage",
+            "GET /api/query/stream/query",
+            "POST /import",
+            "POST /engage",
+        ]
+        .into_iter()
+        .chain((!variables.is_empty()).then_some("POST /track"))
+        .map(str::to_owned)
+        .collect();
+        assert_eq!(asked, expected);
+    }
+}
+
+#[test]
+fn no_result_carries_a_secret_of_the_project() {
+    // The sandbox sends them with every project, as Mixpanel does.
+    let server = TestServer::sandbox();
+    for (tool, arguments) in samples() {
+        let answer = server.call(tool, arguments);
+        let told = format!("{} {}", answer.text, answer.data);
+        for secret in ["api_secret", "api_key", "sandbox-api"] {
+            assert!(!told.contains(secret), "{tool}: {told}");
+        }
+    }
+}
