@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use log::info;
+use log::{info, warn};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -52,6 +52,7 @@ impl Server {
             point_to(sandbox, &mut settings.mixpanel);
         }
         let told = told(&settings);
+        let exposure = exposure(&settings);
         let address = settings.http.address;
         let mixpanel = Mixpanel::new(settings.mixpanel)?;
         let application = MixpanelApplication::new(mixpanel, settings.sandbox);
@@ -64,6 +65,9 @@ impl Server {
             env!("CARGO_PKG_VERSION"),
             http.address()
         );
+        if let Some(exposure) = exposure {
+            warn!("{exposure}");
+        }
         Ok(Server {
             http,
             _sandbox: sandbox,
@@ -122,4 +126,34 @@ fn told(settings: &Settings) -> String {
         settings.mixpanel.region,
         toolsets.join(" ")
     )
+}
+
+/// Who can do what, where more than this machine can connect.
+fn exposure(settings: &Settings) -> Option<String> {
+    let access = &settings.http.access;
+    if access.loopback {
+        return None;
+    }
+    let account = match (
+        settings.sandbox,
+        settings.mixpanel.account.is_some(),
+        access.token.is_some(),
+    ) {
+        (true, _, _) => "everyone who can connect may use the sandbox",
+        (false, false, _) => "callers bring Mixpanel credentials of their own",
+        (false, true, true) => {
+            "the server's Mixpanel account is for callers with the access token; others bring their own"
+        }
+        (false, true, false) => {
+            "the server's Mixpanel account is for nobody, because MIXPANEL_MCP_ACCESS_TOKEN is not set; callers bring their own"
+        }
+    };
+    let hosts = if access.allowed_hosts.is_empty() {
+        "any host name is taken, --allowed-hosts narrows it"
+    } else {
+        "only the allowed host names are taken"
+    };
+    Some(format!(
+        "not only this machine can connect: {account}; {hosts}"
+    ))
 }
