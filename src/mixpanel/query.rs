@@ -159,6 +159,34 @@ impl MixpanelQueryClient {
         Ok(answer.data)
     }
 
+    /// One figure of an event for a whole range, such as its unique users: all days are in one bucket, so that nobody
+    /// counts twice. Nothing where Mixpanel does not answer with one bucket. Not for [`CountType::General`], which
+    /// has no such buckets and adds up anyway.
+    pub fn figure_of_range(
+        &self,
+        project: &ProjectId,
+        event: &str,
+        count: CountType,
+        range: DateRange,
+    ) -> Result<Option<f64>, Error> {
+        let pairs = range
+            .onto(Pairs::of(project).with("event", event))
+            .with("type", count)
+            .with("interval", range.days());
+        let answer: Data<Series> =
+            self.get("/segmentation", pairs, "data with series and values")?;
+        let [date] = answer.data.series.as_slice() else {
+            return Ok(None);
+        };
+        let numbers = answer.data.values.values().next();
+        Ok(Some(
+            numbers
+                .and_then(|numbers| numbers.get(date))
+                .copied()
+                .unwrap_or_default(),
+        ))
+    }
+
     /// The sum of a number over one event, by date.
     pub fn segmentation_sum(
         &self,

@@ -113,6 +113,11 @@ pub struct DateRange {
 }
 
 impl DateRange {
+    /// How many days these are.
+    pub fn days(self) -> i32 {
+        (self.to - self.from).get_days() + 1
+    }
+
     pub(super) fn onto(self, pairs: Pairs) -> Pairs {
         pairs.with("from_date", self.from).with("to_date", self.to)
     }

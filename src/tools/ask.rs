@@ -10,7 +10,7 @@ use crate::mcp::shape::Shape;
 use crate::mcp::tool::Failure;
 use crate::mixpanel::{
     Clients, CountType, DateRange, Error, FrequencyUnit, LengthUnit, Mixpanel, ProjectId,
-    RetentionType, Stop,
+    RetentionType, Stop, Unit,
 };
 
 /// The part of a message's bytes that a tool's data may take: it goes out twice, as an object and as text in which
@@ -64,6 +64,26 @@ impl Ask {
             None => DATA_BYTES_MAX,
         }
     }
+
+    /// The first of these items, and whether there were more: at most `limit`, and no more bytes than the client can
+    /// take.
+    pub(super) fn fit(
+        &self,
+        items: impl IntoIterator<Item = Value>,
+        limit: usize,
+    ) -> (Vec<Value>, bool) {
+        let mut fitting = Vec::new();
+        let mut bytes_left = self.data_bytes_max();
+        for item in items {
+            let bytes = item.to_string().len() + 1;
+            if fitting.len() == limit || bytes > bytes_left {
+                return (fitting, true);
+            }
+            bytes_left -= bytes;
+            fitting.push(item);
+        }
+        (fitting, false)
+    }
 }
 
 /// The days from `from` to `to`, both inclusive.
@@ -79,6 +99,17 @@ pub(super) fn days(from: &Date, to: &Date) -> Result<DateRange, Failure> {
         from: from.0,
         to: to.0,
     })
+}
+
+/// What was asked about: the project and its days.
+pub(super) fn in_days(project: &ProjectId, range: DateRange) -> String {
+    let DateRange { from, to } = range;
+    format!("project {project}, {from} to {to} (days in the project's time zone)")
+}
+
+/// A name in quotes, escaped as in JSON, so that one sees where it ends.
+pub(super) fn quoted(name: &str) -> String {
+    Value::from(name).to_string()
 }
 
 /// A noun with its number: `1 event`, `2 events`.
@@ -143,4 +174,5 @@ words_are_arguments! {
     RetentionType: RetentionType::Birth,
     FrequencyUnit: FrequencyUnit::Hour,
     LengthUnit: LengthUnit::Day,
+    Unit: Unit::Day,
 }

@@ -7,6 +7,7 @@
 
 mod application;
 mod ask;
+mod events;
 mod projects;
 
 pub use application::MixpanelApplication;
@@ -26,11 +27,18 @@ pub struct Toolset {
 
 /// Every toolset, in the order in which their tools are listed. The first tool of all is a cheap reading one:
 /// clients and test suites call it to see whether a server works.
-pub const TOOLSETS: &[Toolset] = &[Toolset {
-    name: "projects",
-    about: "which projects there are",
-    tools: projects::TOOLS,
-}];
+pub const TOOLSETS: &[Toolset] = &[
+    Toolset {
+        name: "projects",
+        about: "which projects there are",
+        tools: projects::TOOLS,
+    },
+    Toolset {
+        name: "events",
+        about: "which events there are, how often they come, raw events",
+        tools: events::TOOLS,
+    },
+];
 
 /// Every tool, in the order in which they are listed.
 pub fn all() -> impl Iterator<Item = &'static Tool<Ask>> {

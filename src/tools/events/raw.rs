@@ -1,0 +1,198 @@
+//! Raw events, from an export that is read as a stream: only what is returned is kept.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::mcp::args::{Arg as _, Date, Id, Int, List, Text, args};
+use crate::mcp::shape::{Field, Shape};
+use crate::mcp::tool::{Answer, Effect, Failure, Tool};
+use crate::mixpanel::{Error, ExportQuery};
+use crate::tools::ask::{Ask, counted, days, object, quoted};
+
+const LIMIT_DEFAULT: usize = 100;
+/// Times below are seconds, above milliseconds.
+const SECONDS_BELOW: i64 = 100_000_000_000;
+
+pub(super) const QUERY_EVENTS: Tool<Ask> = Tool {
+    name: "mixpanel_query_events",
+    title: "Raw events",
+    about: "Reads single raw events with their properties, as exported: unsorted, and events sent twice come twice. For numbers take mixpanel_get_event_count or mixpanel_query_segmentation, which are cheaper and exact. Costs 1 export of the 60 an hour.",
+    effect: Effect::Reads,
+    params: QueryEvents::FIELDS,
+    output: &[
+        Field::always(
+            "events",
+            Shape::List {
+                item: &Shape::Object(&[
+                    Field::always("event", Shape::Words),
+                    Field::sometimes("time", Shape::Words)
+                        .about("In UTC, or the project's zone for projects from before 2023."),
+                    Field::sometimes("distinct_id", Shape::Words),
+                    Field::always("properties", Shape::MapOf(&Shape::Any)),
+                ]),
+                min: 0,
+                max: usize::MAX,
+            },
+        ),
+        Field::always("truncated", Shape::Flag),
+    ],
+    run: |ask, arguments| query_events(ask, QueryEvents::read(arguments)),
+};
+
+args! {
+    struct QueryEvents {
+        /// First day, YYYY-MM-DD, in UTC, or the project's zone for projects from before 2023.
+        from_date: Date,
+        /// Last day, YYYY-MM-DD, inclusive, not after today.
+        to_date: Date,
+        /// Event name, exact. Default: all events.
+        event: Option<Text<255>>,
+        /// Filter expression, such as properties["amount"] > 10 and properties["plan"] == "pro".
+        r#where: Option<Text<4000>>,
+        /// Most events. Default 100.
+        limit: Option<Int<1, 10_000>>,
+        /// Names of the properties to return. Default: all.
+        properties: Option<List<Text<255>, 1, 100>>,
+        /// Project id. Default: the server's or the request's project.
+        project_id: Option<Id>,
+    }
+}
+
+/// A line of an export.
+#[derive(Deserialize)]
+struct Line {
+    event: String,
+    #[serde(default)]
+    properties: Map<String, Value>,
+}
+
+/// Why reading ended.
+enum End {
+    OfEvents,
+    Limit,
+    Bytes,
+}
+
+fn query_events(ask: &Ask, args: QueryEvents) -> Result<Answer, Failure> {
+    let range = days(&args.from_date, &args.to_date)?;
+    let limit = args.limit.map_or(LIMIT_DEFAULT, |limit| limit.0 as usize);
+    let project = ask.project(args.project_id.as_ref())?;
+    let names: Vec<String> = args.event.iter().map(|event| event.0.clone()).collect();
+    let mut lines = ask.mixpanel()?.export.export(
+        &project,
+        &ExportQuery {
+            range,
+            events: &names,
+            filter: args.r#where.as_ref().map(|filter| filter.0.as_str()),
+            // One more than is returned tells whether there are more.
+            limit: Some(limit as u32 + 1),
+        },
+    )?;
+
+    let wanted = args.properties.as_ref().map(|wanted| wanted.0.as_slice());
+    let mut events: Vec<Value> = Vec::new();
+    let mut unreadable = 0_u64;
+    let mut bytes_left = ask.data_bytes_max();
+    let end = loop {
+        if ask.call().cancellation().is_cancelled() {
+            return Err(Error::Cancelled.into());
+        }
+        let Some(line) = lines.next_line()? else {
+            break End::OfEvents;
+        };
+        if events.len() == limit {
+            break End::Limit;
+        }
+        let Ok(line) = serde_json::from_slice::<Line>(line) else {
+            unreadable += 1;
+            continue;
+        };
+        let event = described(line, wanted);
+        let bytes = event.to_string().len() + 1;
+        if bytes > bytes_left {
+            break End::Bytes;
+        }
+        bytes_left -= bytes;
+        events.push(event);
+        ask.call()
+            .progress(events.len() as f64, Some(limit as f64), "reading events");
+    };
+
+    let what = match &args.event {
+        Some(event) => format!("{} events", quoted(&event.0)),
+        None => "events".into(),
+    };
+    let place = format!(
+        "project {project}, {} to {} (days in UTC, or in the project's zone for projects from before 2023)",
+        range.from, range.to
+    );
+    let mut summary = match (&end, events.len()) {
+        (End::OfEvents, 0) => {
+            let filter = if args.r#where.is_some() {
+                " and fulfil where"
+            } else {
+                ""
+            };
+            format!(
+                "no {what} are in {place}{filter}; names are case-sensitive: look them up with mixpanel_list_events, and check the dates"
+            )
+        }
+        (End::OfEvents, 1) => format!("1 event, all that there is of {what} in {place}"),
+        (End::OfEvents, number) => format!("all {number} {what} in {place}"),
+        (End::Limit, number) => format!(
+            "{number} {what} in {place}, and there are more: raise limit (at most 10000), narrow where or the days"
+        ),
+        (End::Bytes, number) => format!(
+            "{number} {what} in {place}; more would be too large for one answer: name the properties you need, or narrow where or the days"
+        ),
+    };
+    if unreadable > 0 {
+        summary += &format!(
+            "; {} of the export could not be read",
+            counted(unreadable, "line")
+        );
+    }
+    Ok(Answer {
+        summary,
+        data: object([
+            ("events", events.into()),
+            ("truncated", (!matches!(end, End::OfEvents)).into()),
+        ]),
+    })
+}
+
+/// The event with its wanted properties; who and when stand outside of them.
+fn described(line: Line, wanted: Option<&[Text<255>]>) -> Value {
+    let mut properties = line.properties;
+    let time = properties.get("time").and_then(moment);
+    let distinct_id = match properties.get("distinct_id") {
+        Some(Value::String(text)) => Some(text.clone()),
+        Some(Value::Null) | None => None,
+        Some(other) => Some(other.to_string()),
+    };
+    if let Some(wanted) = wanted {
+        properties.retain(|name, _| wanted.iter().any(|wanted| wanted.0 == *name));
+    }
+    let mut event = json!({"event": line.event, "properties": properties});
+    for (name, value) in [("time", time), ("distinct_id", distinct_id)] {
+        if let Some(value) = value {
+            event[name] = value.into();
+        }
+    }
+    event
+}
+
+/// The moment without a zone, as `2026-01-31T12:00:00`: old projects shift their times into their own zone.
+fn moment(time: &Value) -> Option<String> {
+    let number = time
+        .as_i64()
+        .or_else(|| time.as_f64().map(|number| number as i64))?;
+    let moment = if number.abs() < SECONDS_BELOW {
+        Timestamp::from_second(number)
+    } else {
+        Timestamp::from_millisecond(number)
+    };
+    Some(TimeZone::UTC.to_datetime(moment.ok()?).to_string())
+}
