@@ -109,6 +109,14 @@ impl<T: Arg> Arg for Option<T> {
     }
 }
 
+/// The name behind a raw identifier: `r#where`, which Rust keeps for itself, is published as `where`.
+pub const fn plain(name: &'static str) -> &'static str {
+    match name.as_bytes() {
+        [b'r', b'#', ..] => name.split_at(2).1,
+        _ => name,
+    }
+}
+
 /// Declares a tool's arguments. What is written here is published, checked and read.
 ///
 /// The struct is itself an [`Arg`], so that a list of them can be an argument.
@@ -120,7 +128,7 @@ macro_rules! args {
 
         impl $Args {
             const FIELDS: &'static [$crate::mcp::shape::Field] = &[$($crate::mcp::shape::Field {
-                name: stringify!($name),
+                name: $crate::mcp::args::plain(stringify!($name)),
                 about: concat!($($about),+),
                 shape: <$Type as $crate::mcp::args::Arg>::SHAPE,
                 required: <$Type as $crate::mcp::args::Arg>::REQUIRED,
@@ -130,7 +138,9 @@ macro_rules! args {
         impl $crate::mcp::args::Arg for $Args {
             const SHAPE: $crate::mcp::shape::Shape = $crate::mcp::shape::Shape::Object($Args::FIELDS);
             fn read(checked: &serde_json::Value) -> $Args {
-                $Args { $($name: $crate::mcp::args::Arg::read(&checked[stringify!($name)]),)* }
+                $Args { $($name: $crate::mcp::args::Arg::read(
+                    &checked[$crate::mcp::args::plain(stringify!($name))],
+                ),)* }
             }
         }
     };
@@ -139,15 +149,15 @@ macro_rules! args {
 /// Declares an argument that takes one of a few words.
 #[macro_export]
 macro_rules! choice {
-    ($(#[$meta:meta])* enum $Choice:ident { $($Variant:ident = $word:literal,)+ }) => {
+    ($(#[$meta:meta])* $vis:vis enum $Choice:ident { $($Variant:ident = $word:literal,)+ }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, PartialEq)]
-        enum $Choice { $($Variant,)+ }
+        $vis enum $Choice { $($Variant,)+ }
 
         impl $Choice {
             const ALL: &'static [$Choice] = &[$($Choice::$Variant),+];
 
-            fn word(self) -> &'static str {
+            $vis fn word(self) -> &'static str {
                 match self { $($Choice::$Variant => $word,)+ }
             }
         }

@@ -65,24 +65,23 @@ impl Ask {
         }
     }
 
-    /// The first of these items, and whether there were more: at most `limit`, and no more bytes than the client can
-    /// take.
-    pub(super) fn fit(
+    /// The first of `items` that one answer can hold, and whether these are all. `json` is what goes out of an item.
+    pub(super) fn fitting<T>(
         &self,
-        items: impl IntoIterator<Item = Value>,
-        limit: usize,
-    ) -> (Vec<Value>, bool) {
+        items: impl IntoIterator<Item = T>,
+        json: impl Fn(&T) -> Value,
+    ) -> (Vec<T>, bool) {
+        let mut left = self.data_bytes_max();
         let mut fitting = Vec::new();
-        let mut bytes_left = self.data_bytes_max();
         for item in items {
-            let bytes = item.to_string().len() + 1;
-            if fitting.len() == limit || bytes > bytes_left {
-                return (fitting, true);
+            // One more for the comma.
+            match left.checked_sub(json(&item).to_string().len() + 1) {
+                Some(rest) => left = rest,
+                None => return (fitting, false),
             }
-            bytes_left -= bytes;
             fitting.push(item);
         }
-        (fitting, false)
+        (fitting, true)
     }
 }
 
@@ -101,10 +100,16 @@ pub(super) fn days(from: &Date, to: &Date) -> Result<DateRange, Failure> {
     })
 }
 
-/// What was asked about: the project and its days.
-pub(super) fn in_days(project: &ProjectId, range: DateRange) -> String {
+/// The project and the days, as every summary of a query tells them.
+pub(super) fn span(project: &ProjectId, range: DateRange) -> String {
     let DateRange { from, to } = range;
     format!("project {project}, {from} to {to} (days in the project's time zone)")
+}
+
+/// Arguments that fit their shapes but not each other: every fault at once.
+pub(super) fn bad_arguments(faults: Vec<String>) -> Failure {
+    let text = format!("the arguments do not fit together:\n{}", faults.join("\n"));
+    Failure::new("bad_arguments", text).with("faults", faults)
 }
 
 /// A name in quotes, escaped as in JSON, so that one sees where it ends.

@@ -11,7 +11,7 @@ use crate::mcp::args::{Arg as _, Date, Id, Int, Text, args};
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::{CountType, DateRange, ProjectId, Series, Unit};
-use crate::tools::ask::{Ask, counted, days, in_days, object, quoted, whole};
+use crate::tools::ask::{Ask, bad_arguments, counted, days, object, quoted, span, whole};
 
 /// How many names are asked for; the most common come first.
 const NAMES_MAX: u32 = 2_000;
@@ -185,7 +185,7 @@ fn count_one(
         Some(total) => (total, exactly(count).to_owned()),
         None => (mean(&by_unit), on_average(count, unit, by_unit.len())),
     };
-    let place = format!("of {} in {}", quoted(event), in_days(project, range));
+    let place = format!("of {} in {}", quoted(event), span(project, range));
     let summary = match (total, by_unit.len()) {
         (Some(0.0), _) => format!(
             "no {} {place}; names are case-sensitive: look the event up with mixpanel_list_events",
@@ -221,13 +221,13 @@ fn count_all(
     range: DateRange,
 ) -> Result<Answer, Failure> {
     let all = Counts::of_all(ask, project, count, unit, range)?;
-    let place = in_days(project, range);
-    let (items, cut) = ask.fit(
-        all.ranked
-            .iter()
-            .map(|(event, figure)| json!({"event": event, "count": rounded(*figure)})),
-        EVENTS_LISTED_MAX,
-    );
+    let place = span(project, range);
+    let items = all
+        .ranked
+        .iter()
+        .map(|(event, figure)| json!({"event": event, "count": rounded(*figure)}));
+    let (items, _) = ask.fitting(items.take(EVENTS_LISTED_MAX), Value::clone);
+    let cut = items.len() < all.ranked.len();
     let mut summary = match all.ranked.as_slice() {
         [] => all.nothing(&place),
         [(first, most), ..] => {
@@ -279,21 +279,20 @@ fn get_top_events(ask: &Ask, args: TopEvents) -> Result<Answer, Failure> {
     let project = ask.project(args.project_id.as_ref())?;
     let all = Counts::of_all(ask, &project, count, unit, range)?;
     let sum = all.sum();
-    let (items, cut) = ask.fit(
-        all.ranked
-            .iter()
-            .enumerate()
-            .map(|(index, (event, figure))| {
-                let mut item =
-                    json!({"rank": index + 1, "event": event, "count": rounded(*figure)});
-                if count == CountType::General {
-                    item["share_percent"] = rounded(figure / sum * 100.0);
-                }
-                item
-            }),
-        limit,
-    );
-    let place = in_days(&project, range);
+    let items = all
+        .ranked
+        .iter()
+        .enumerate()
+        .map(|(index, (event, figure))| {
+            let mut item = json!({"rank": index + 1, "event": event, "count": rounded(*figure)});
+            if count == CountType::General {
+                item["share_percent"] = rounded(figure / sum * 100.0);
+            }
+            item
+        });
+    let (items, _) = ask.fitting(items.take(limit), Value::clone);
+    let cut = items.len() < all.ranked.len();
+    let place = span(&project, range);
     let mut summary = match all.ranked.as_slice() {
         [] => all.nothing(&place),
         [(first, most), ..] => format!(
@@ -333,18 +332,17 @@ fn get_todays_top_events(ask: &Ask, args: TodaysTopEvents) -> Result<Answer, Fai
         .query
         .top_events(&project, count, Some(asked_for))?;
     events.sort_by(|a, b| b.amount.total_cmp(&a.amount));
-    let (items, cut) = ask.fit(
-        events.iter().enumerate().map(|(index, event)| {
-            let mut item =
-                json!({"rank": index + 1, "event": event.event, "amount": rounded(event.amount)});
-            // Mixpanel's `percent_change` is a fraction.
-            if let Some(change) = event.percent_change {
-                item["change_percent"] = rounded(change * 100.0);
-            }
-            item
-        }),
-        limit,
-    );
+    let items = events.iter().enumerate().map(|(index, event)| {
+        let mut item =
+            json!({"rank": index + 1, "event": event.event, "amount": rounded(event.amount)});
+        // Mixpanel's `percent_change` is a fraction.
+        if let Some(change) = event.percent_change {
+            item["change_percent"] = rounded(change * 100.0);
+        }
+        item
+    });
+    let (items, _) = ask.fitting(items.take(limit), Value::clone);
+    let cut = items.len() < events.len();
     let what = exactly(count);
     let mut summary = match events.first() {
         None => format!(
@@ -478,18 +476,22 @@ fn check_steps(range: DateRange, unit: Unit, count: CountType) -> Result<(), Fai
         Unit::Week => days / 7 + 2,
         Unit::Month => days / 28 + 2,
     };
+    let mut faults = Vec::new();
     if count == CountType::Unique && matches!(unit, Unit::Minute | Unit::Hour) {
-        let text =
-            format!("unit: Mixpanel counts no unique users by {unit}; take day, week or month");
-        return Err(Failure::new("bad_arguments", text));
+        faults.push(format!(
+            "unit: Mixpanel counts no unique users by {unit}; take day, week or month"
+        ));
     }
     if steps > STEPS_MAX {
-        let text = format!(
-            "unit: these {days} days are {steps} steps of a {unit}, more than {STEPS_MAX}; take a longer unit or fewer days"
-        );
-        return Err(Failure::new("bad_arguments", text));
+        faults.push(format!(
+            "unit: {days} days are {steps} steps of a {unit}, at most {STEPS_MAX} are counted; take a longer unit or fewer days"
+        ));
     }
-    Ok(())
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(bad_arguments(faults))
+    }
 }
 
 /// Whether the range is just one unit, so that what is counted in the unit is counted in the range. Weeks are left

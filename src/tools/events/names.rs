@@ -228,7 +228,9 @@ fn listed(
     mut summary: String,
 ) -> Answer {
     let limit = limit.map_or(LIMIT_DEFAULT, |limit| limit.0 as usize);
-    let (items, cut) = ask.fit(found, limit);
+    let number = found.len();
+    let (items, _) = ask.fitting(found.into_iter().take(limit), Value::clone);
+    let cut = items.len() < number;
     let all_known = known < NAMES_MAX as usize;
     if !all_known {
         summary += &format!(" (only the {NAMES_MAX} most common were looked through)");
