@@ -138,6 +138,13 @@ impl Clients {
         }
     }
 
+    /// The setting's token, if it is this project's (or none is named) and the caller uses the environment's
+    /// credentials.
+    pub fn token_in_settings(&self, project: Option<&ProjectId>) -> Option<&Secret> {
+        let is_meant = project.is_none() || project == self.default_project.as_ref();
+        self.caller.token.as_ref().filter(|_| is_meant)
+    }
+
     /// The token that events of a project are sent with: the setting's, if the caller uses the environment's
     /// credentials and means the environment's project (or names none); else looked up with the caller's own
     /// service account, which costs a request.
@@ -146,9 +153,7 @@ impl Clients {
     ///
     /// [`Error::NoProjectToken`] without a service account, [`Error::NoProject`], and those of a request.
     pub fn project_token(&self, project: Option<&ProjectId>) -> Result<Secret, Error> {
-        if let Some(token) = &self.caller.token
-            && (project.is_none() || project == self.default_project.as_ref())
-        {
+        if let Some(token) = self.token_in_settings(project) {
             return Ok(token.clone());
         }
         if self.caller.account.is_none() {

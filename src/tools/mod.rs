@@ -8,6 +8,7 @@
 mod application;
 mod ask;
 mod events;
+mod ingest;
 mod projects;
 
 pub use application::MixpanelApplication;
@@ -37,6 +38,11 @@ pub const TOOLSETS: &[Toolset] = &[
         name: "events",
         about: "which events there are, how often they come, raw events",
         tools: events::TOOLS,
+    },
+    Toolset {
+        name: "ingest",
+        about: "events and profiles go in",
+        tools: ingest::TOOLS,
     },
 ];
 

@@ -1,0 +1,329 @@
+//! Events go in: the recent ones with the project's token, if one is set, all others as an import.
+//!
+//! `/track` answers 1 whatever becomes of the events, so they are checked before. `/import` judges each event itself.
+
+use serde_json::{Map, Value, json};
+
+use super::event::{complete, faults, identity, is_recent, now_ms};
+use crate::mcp::args::{Arg as _, Id, List, Text, args};
+use crate::mcp::shape::{Field, Shape};
+use crate::mcp::tool::{Answer, Effect, Failure, Tool};
+use crate::mixpanel::{Error, FailedRecord, ImportOutcome, ProjectId};
+use crate::tools::ask::{Ask, bad_arguments, counted, object};
+
+/// The most bytes of JSON that `/import` takes.
+const IMPORT_BYTES_MAX: usize = 10_000_000;
+/// The most events of a batch.
+const BATCH_MAX: usize = 50;
+/// The most refused events that a failure lists as facts, and in words.
+const REFUSED_LISTED_MAX: usize = 100;
+const REFUSED_TOLD_MAX: usize = 10;
+/// The most characters of Mixpanel's words about one event.
+const WORDS_CHARS_MAX: usize = 200;
+
+pub(super) const TRACK_EVENT: Tool<Ask> = Tool {
+    name: "mixpanel_track_event",
+    title: "Track an event",
+    about: "Sends one event, by default of now. For several take mixpanel_track_batch_events. Costs no query quota.",
+    effect: Effect::Adds,
+    params: TrackEvent::FIELDS,
+    output: SENT,
+    run: |ask, arguments| track_event(ask, TrackEvent::read(arguments)),
+};
+
+pub(super) const TRACK_BATCH_EVENTS: Tool<Ask> = Tool {
+    name: "mixpanel_track_batch_events",
+    title: "Track several events",
+    about: "Sends 1 to 50 events, by default of now; none is sent if one is not well formed. For more or older ones take mixpanel_import_events. Costs no query quota.",
+    effect: Effect::Adds,
+    params: TrackBatchEvents::FIELDS,
+    output: SENT,
+    run: |ask, arguments| track_batch_events(ask, TrackBatchEvents::read(arguments)),
+};
+
+pub(super) const IMPORT_EVENTS: Tool<Ask> = Tool {
+    name: "mixpanel_import_events",
+    title: "Import events",
+    about: "Imports 1 to 2000 events of any age. Mixpanel stores the good ones also when it refuses others, and the result tells which and why: send only those again. Needs a service account that may import (owner or admin). Costs no query quota.",
+    effect: Effect::Adds,
+    params: ImportEvents::FIELDS,
+    output: &[Field::always("stored", Shape::Count)],
+    run: |ask, arguments| import_events(ask, ImportEvents::read(arguments)),
+};
+
+const SENT: &[Field] = &[
+    Field::always("accepted", Shape::Count),
+    Field::always("via", Shape::OneOf(&["track", "import"])),
+    Field::always(
+        "events",
+        Shape::List {
+            item: &Shape::Object(&[
+                Field::always("insert_id", Shape::Words),
+                Field::always("time", Shape::Count),
+            ]),
+            min: 1,
+            max: BATCH_MAX,
+        },
+    ),
+];
+
+args! {
+    struct TrackEvent {
+        /// Event name.
+        event: Text<255>,
+        /// Properties by name. time: seconds or milliseconds since 1970, default now. $insert_id: 1 to 36 letters, digits or -, default random.
+        properties: Option<Map<String, Value>>,
+        /// Id of the user who did it. Default: that in properties, else nobody.
+        distinct_id: Option<Text<255>>,
+        /// Project id. Default: the server's or the request's project.
+        project_id: Option<Id>,
+    }
+}
+
+args! {
+    struct TrackBatchEvents {
+        /// The events.
+        events: List<EventInput, 1, 50>,
+        /// Project id. Default: the server's or the request's project.
+        project_id: Option<Id>,
+    }
+}
+
+args! {
+    struct ImportEvents {
+        /// Project id, as mixpanel_get_projects lists it.
+        project_id: Id,
+        /// The events.
+        events: List<EventInput, 1, 2000>,
+    }
+}
+
+args! {
+    struct EventInput {
+        /// Event name.
+        event: Text<255>,
+        /// Properties by name. time: seconds or milliseconds since 1970, default now. $insert_id: 1 to 36 letters, digits or -, default random.
+        properties: Option<Map<String, Value>>,
+        /// Id of the user who did it. Default: that in properties, else nobody.
+        distinct_id: Option<Text<255>>,
+    }
+}
+
+fn track_event(ask: &Ask, args: TrackEvent) -> Result<Answer, Failure> {
+    let input = EventInput {
+        event: args.event,
+        properties: args.properties,
+        distinct_id: args.distinct_id,
+    };
+    track(ask, args.project_id.as_ref(), vec![input], |_| {
+        String::new()
+    })
+}
+
+fn track_batch_events(ask: &Ask, args: TrackBatchEvents) -> Result<Answer, Failure> {
+    track(ask, args.project_id.as_ref(), args.events.0, |index| {
+        format!("events[{index}].")
+    })
+}
+
+fn track(
+    ask: &Ask,
+    project_id: Option<&Id>,
+    inputs: Vec<EventInput>,
+    path: fn(usize) -> String,
+) -> Result<Answer, Failure> {
+    let clients = ask.mixpanel()?;
+    let now_ms = now_ms();
+    let events = completed(inputs, now_ms)?;
+    let all_faults: Vec<String> = events
+        .iter()
+        .enumerate()
+        .flat_map(|(index, event)| {
+            let faults = faults(event, now_ms).into_iter();
+            faults.map(move |fault| format!("{}{fault}", path(index)))
+        })
+        .collect();
+    if !all_faults.is_empty() {
+        return Err(bad_arguments(all_faults));
+    }
+
+    // With a token alone no project need be named.
+    let project = ask.project(project_id);
+    let token = clients.token_in_settings(project.as_ref().ok());
+    let is_recent = |event| is_recent(event, now_ms);
+    let (via, summary) = match token.filter(|_| events.iter().all(is_recent)) {
+        Some(token) => {
+            let sent = clients.ingestion.track(token, &events);
+            sent.map_err(|error| unsure(error, &events))?;
+            let place = match &project {
+                Ok(project) => format!("project {project}"),
+                Err(_) => "the project of the server's token".into(),
+            };
+            let summary = format!(
+                "Mixpanel took {} for {place}; it does not say whether it knows the server's project token",
+                counted(events.len(), "event")
+            );
+            ("track", summary)
+        }
+        None => {
+            let project = project?;
+            let stored = import(ask, &project, &events).map_err(|mut failure| {
+                if token.is_some() {
+                    failure.text = format!(
+                        "an event is older than five days, which /track drops, so an import was tried: {}",
+                        failure.text
+                    );
+                }
+                failure
+            })?;
+            let summary = format!("{} stored in project {project}", counted(stored, "event"));
+            ("import", summary)
+        }
+    };
+    let identities: Vec<Value> = events.iter().map(identity).collect();
+    Ok(Answer {
+        summary: summary + &nobodys_in_words(&events),
+        data: object([
+            ("accepted", events.len().into()),
+            ("via", via.into()),
+            ("events", identities.into()),
+        ]),
+    })
+}
+
+fn import_events(ask: &Ask, args: ImportEvents) -> Result<Answer, Failure> {
+    let project = ask.project(Some(&args.project_id))?;
+    let events = completed(args.events.0, now_ms())?;
+    let stored = import(ask, &project, &events)?;
+    let stored_words = counted(stored, "event");
+    Ok(Answer {
+        summary: format!("{stored_words} stored in project {project}") + &nobodys_in_words(&events),
+        data: object([("stored", stored.into())]),
+    })
+}
+
+fn completed(inputs: Vec<EventInput>, now_ms: i64) -> Result<Vec<Value>, Failure> {
+    let complete = |input: EventInput| {
+        let distinct_id = input.distinct_id.map(|id| id.0);
+        complete(input.event.0, input.properties, distinct_id, now_ms)
+    };
+    inputs.into_iter().map(complete).collect()
+}
+
+/// How many events Mixpanel stored: all, or it is a failure.
+fn import(ask: &Ask, project: &ProjectId, events: &[Value]) -> Result<u64, Failure> {
+    let bytes: usize = events.iter().map(|event| event.to_string().len() + 1).sum();
+    if bytes > IMPORT_BYTES_MAX {
+        let text = format!(
+            "the events are {bytes} bytes as JSON, one import takes {IMPORT_BYTES_MAX}; nothing was sent, send them in smaller parts"
+        );
+        return Err(Failure::new("too_large", text));
+    }
+    let outcome = ask.mixpanel()?.ingestion.import(project, events);
+    let outcome = outcome.map_err(|error| unsure(error, events))?;
+    if outcome.failed.is_empty() && outcome.stored >= events.len() as u64 {
+        Ok(outcome.stored)
+    } else {
+        Err(refused(&outcome, events))
+    }
+}
+
+/// Some events were refused; the others are stored.
+fn refused(outcome: &ImportOutcome, events: &[Value]) -> Failure {
+    let told: Vec<String> = outcome
+        .failed
+        .iter()
+        .take(REFUSED_TOLD_MAX)
+        .map(|record| {
+            let field = record.field.as_deref().map(|field| format!(" {field}"));
+            format!(
+                "events[{}]{}: {}",
+                record.index,
+                field.unwrap_or_default(),
+                shortened(&record.message)
+            )
+        })
+        .collect();
+    let refused = outcome.failed.len();
+    let mut text = format!(
+        "Mixpanel stored {} of {}",
+        outcome.stored,
+        counted(events.len(), "event")
+    );
+    if refused == 0 {
+        text += " and did not say what became of the others; look at the counts before sending any again";
+    } else {
+        text += &format!(" and refused {refused}:\n{}\n", told.join("\n"));
+        if refused > REFUSED_TOLD_MAX {
+            text += &format!("and {} more\n", refused - REFUSED_TOLD_MAX);
+        }
+        text += "correct these and send only them again";
+    }
+    let listed: Vec<Value> = outcome
+        .failed
+        .iter()
+        .take(REFUSED_LISTED_MAX)
+        .map(|record| described(record, events))
+        .collect();
+    Failure::new("events_refused", text)
+        .with("stored", outcome.stored)
+        .with("refused", refused)
+        .with("truncated", listed.len() < refused)
+        .with("failed", listed)
+}
+
+fn described(record: &FailedRecord, events: &[Value]) -> Value {
+    let mut described = json!({"index": record.index, "message": shortened(&record.message)});
+    if let Some(field) = &record.field {
+        described["field"] = field.as_str().into();
+    }
+    if let Some(id) = &record.insert_id {
+        described["insert_id"] = id.as_str().into();
+    }
+    let event = usize::try_from(record.index).ok();
+    if let Some(event) = event.and_then(|index| events.get(index)) {
+        described["event"] = event["event"].clone();
+    }
+    described
+}
+
+/// A failure after which nobody knows whether the events arrived: it brings what makes them safe to send again.
+fn unsure(error: Error, events: &[Value]) -> Failure {
+    let may_have_arrived = matches!(
+        error,
+        Error::BrokenOff
+            | Error::TimedOut { .. }
+            | Error::ServerFault { .. }
+            | Error::NotJson { .. }
+            | Error::WrongShape { .. }
+    );
+    let mut failure = Failure::from(error);
+    if !may_have_arrived {
+        return failure;
+    }
+    failure.text += "; the events may have arrived: ";
+    if events.len() > BATCH_MAX {
+        failure.text += "those to which you gave time and $insert_id can be sent again without being counted twice";
+        return failure;
+    }
+    failure.text +=
+        "send them again with the time and $insert_id in `sent`, then none is counted twice";
+    let sent: Vec<Value> = events.iter().map(identity).collect();
+    failure.with("sent", sent)
+}
+
+/// Says so if events have no user.
+fn nobodys_in_words(events: &[Value]) -> String {
+    let is_nobodys = |event: &&Value| event["properties"]["distinct_id"] == "";
+    match events.iter().filter(is_nobodys).count() {
+        0 => String::new(),
+        number => format!("; {number} without distinct_id: in counts of events, not of users"),
+    }
+}
+
+fn shortened(words: &str) -> &str {
+    match words.char_indices().nth(WORDS_CHARS_MAX) {
+        Some((end, _)) => words.get(..end).unwrap_or_default(),
+        None => words,
+    }
+}
