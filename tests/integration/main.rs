@@ -9,7 +9,9 @@ mod support;
 
 mod calls;
 mod credentials;
+mod events;
 mod gate;
 mod generated;
+mod ingest;
 mod table;
 mod transports;
