@@ -44,7 +44,7 @@ impl Ask {
 
     /// The four clients. Fails where the call brought no usable credentials.
     pub fn mixpanel(&self) -> Result<&Clients, Failure> {
-        self.clients.as_ref().map_err(|error| failure(error))
+        self.clients.as_ref().map_err(failure)
     }
 
     /// The project that is meant: the argument, else the header's, else the setting's.

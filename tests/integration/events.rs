@@ -591,6 +591,50 @@ fn an_export_without_end_is_left_after_the_limit() {
 }
 
 #[test]
+fn events_that_are_too_large_for_a_streamed_answer_are_cut_and_it_says_so() {
+    let line = json!({"event": "Big", "properties": {"time": 1_767_268_800, "text": "\"x\" ".repeat(4_000)}});
+    let mixpanel = Upstream::answering(move |_, _| Answer::endless(&format!("{line}\n")));
+    let server = TestServer::before(&mixpanel.url());
+    let arguments = json!({"from_date": "2026-01-01", "to_date": "2026-01-01", "limit": 10_000});
+    let params = json!({
+        "name": "mixpanel_query_events",
+        "arguments": arguments,
+        "_meta": {"progressToken": "p"},
+    });
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params});
+    let headers = [
+        ("accept", "application/json, text/event-stream"),
+        ("mcp-protocol-version", "2025-11-25"),
+        ("content-type", "application/json"),
+    ];
+    let mut stream = server.stream("POST", "/mcp", &headers, &body.to_string());
+    let (mut told, mut answer) = (Vec::new(), None);
+    while let Some(event) = stream.next() {
+        assert!(event.data.len() < 1_048_576, "{} bytes", event.data.len());
+        let Ok(message) = serde_json::from_str::<Value>(&event.data) else {
+            continue;
+        };
+        match message["params"]["progress"].as_f64() {
+            Some(progress) => told.push(progress),
+            None => answer = Some(message),
+        }
+    }
+    let data = answer.unwrap()["result"]["structuredContent"].take();
+    let number = data["events"].as_array().unwrap().len();
+    assert!(
+        number > 0 && data["truncated"] == true,
+        "{}",
+        data["summary"]
+    );
+    has(
+        &data["summary"],
+        &[&number.to_string(), "too large", "properties you need"],
+    );
+    assert!(!told.is_empty() && told.is_sorted());
+    assert!(mixpanel.closed_by_peer(0));
+}
+
+#[test]
 fn an_export_that_breaks_off_is_a_failure_and_a_line_that_is_no_event_is_counted() {
     let line = |user| json!({"event": "Tick", "properties": {"time": 1_767_268_800_000_i64, "distinct_id": user}});
     let lines = format!("{}\n{{\"no\": \"event\"}}\n{}\n", line("u1"), line("u2"));

@@ -234,7 +234,7 @@ fn count_all(
             let most = format!("the most is {} of {}", rounded(*most), quoted(first));
             match count {
                 CountType::General => format!(
-                    "{} events of {} in {place}; {most}",
+                    "{} events under {} in {place}; {most}",
                     rounded(all.sum()),
                     counted(all.ranked.len(), "name"),
                 ),

@@ -71,9 +71,9 @@ args! {
     struct TrackEvent {
         /// Event name.
         event: Text<255>,
-        /// Properties by name. time: seconds or milliseconds since 1970, default now. $insert_id: 1 to 36 letters, digits or -, default random.
+        /// Properties by name; among them time (seconds or milliseconds since 1970, default now) and $insert_id (up to 36 letters, digits, -; default random).
         properties: Option<Map<String, Value>>,
-        /// Id of the user who did it. Default: that in properties, else nobody.
+        /// Id of the user. Default: that in properties, else nobody.
         distinct_id: Option<Text<255>>,
         /// Project id. Default: the server's or the request's project.
         project_id: Option<Id>,
@@ -102,9 +102,9 @@ args! {
     struct EventInput {
         /// Event name.
         event: Text<255>,
-        /// Properties by name. time: seconds or milliseconds since 1970, default now. $insert_id: 1 to 36 letters, digits or -, default random.
+        /// Properties by name; among them time (seconds or milliseconds since 1970, default now) and $insert_id (up to 36 letters, digits, -; default random).
         properties: Option<Map<String, Value>>,
-        /// Id of the user who did it. Default: that in properties, else nobody.
+        /// Id of the user. Default: that in properties, else nobody.
         distinct_id: Option<Text<255>>,
     }
 }
