@@ -619,7 +619,9 @@ fn events_that_are_too_large_for_a_streamed_answer_are_cut_and_it_says_so() {
             None => answer = Some(message),
         }
     }
-    let data = answer.unwrap()["result"]["structuredContent"].take();
+    let mut answer = answer.unwrap();
+    let data = answer["result"]["structuredContent"].take();
+    assert!(data["events"].is_array(), "{data}");
     let number = data["events"].as_array().unwrap().len();
     assert!(
         number > 0 && data["truncated"] == true,
