@@ -15,8 +15,8 @@ use super::credentials::ProjectId;
 use super::error::Error;
 use super::http::Http;
 use super::question::{
-    Aggregation, CountType, DateRange, FrequencyQuery, FunnelQuery, ProfileQuery, RetentionQuery,
-    Segmentation, Unit,
+    Aggregation, CountType, DateRange, FrequencyQuery, FunnelBuckets, FunnelQuery, ProfileQuery,
+    RetentionQuery, Segmentation, Unit,
 };
 use super::report::{
     ActivityEvent, Frequency, Funnel, Insights, ProfilePage, PropertyCount, Retention, SavedCohort,
@@ -285,12 +285,17 @@ impl MixpanelQueryClient {
 
     /// How many users went through a saved funnel, by date, and by segment if `on` is given.
     pub fn funnel(&self, project: &ProjectId, query: &FunnelQuery<'_>) -> Result<Funnel, Error> {
+        let (interval, unit) = match query.buckets {
+            FunnelBuckets::Days(days) => (Some(days), None),
+            FunnelBuckets::Unit(unit) => (None, Some(unit)),
+        };
         let pairs = query
             .range
             .onto(Pairs::of(project).with("funnel_id", query.funnel_id))
             .with_some("length", query.length.map(|(length, _)| length))
             .with_some("length_unit", query.length.map(|(_, unit)| unit))
-            .with_some("unit", query.unit)
+            .with_some("interval", interval)
+            .with_some("unit", unit)
             .with_some("on", query.on)
             .with_some("where", query.filter)
             .with_some("limit", query.limit);

@@ -203,6 +203,15 @@ pub struct FrequencyQuery<'a> {
     pub limit: Option<u32>,
 }
 
+/// How a funnel's answer is divided in time: a user counts once in each bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FunnelBuckets {
+    /// So many days in each, from the first day on.
+    Days(u32),
+    /// A day, a week or a month in each.
+    Unit(Unit),
+}
+
 /// How many users went through the steps of a saved funnel.
 #[derive(Debug, Clone)]
 pub struct FunnelQuery<'a> {
@@ -212,8 +221,8 @@ pub struct FunnelQuery<'a> {
     pub range: DateRange,
     /// The window for all steps, at most 90 days; none means as saved.
     pub length: Option<(u32, LengthUnit)>,
-    /// Day, week or month: the step of time of the answer; none means a day.
-    pub unit: Option<Unit>,
+    /// How the answer is divided in time.
+    pub buckets: FunnelBuckets,
     /// An expression whose values are the segments.
     pub on: Option<&'a str>,
     /// An expression that events must fulfil.

@@ -121,6 +121,10 @@ pub struct SavedFunnel {
     pub funnel_id: u64,
     /// Its name.
     pub name: String,
+    /// Its steps. Not documented, so in whatever shape they come.
+    pub steps: Option<Value>,
+    /// Who made it. Not documented either.
+    pub creator: Option<Value>,
 }
 
 /// A saved report of Insights.
