@@ -46,7 +46,7 @@ pub use export::{ExportLines, ExportQuery, MixpanelExportClient};
 pub use ingestion::{FailedRecord, ImportOutcome, MixpanelIngestionClient};
 pub use query::MixpanelQueryClient;
 pub use question::{
-    Aggregation, CountType, DateRange, FrequencyQuery, FrequencyUnit, FunnelBuckets, FunnelQuery,
+    Aggregation, Buckets, CountType, DateRange, FrequencyQuery, FrequencyUnit, FunnelQuery,
     LengthUnit, ProfileQuery, RetentionQuery, RetentionType, Segmentation, Unit,
 };
 pub use region::Region;

@@ -15,8 +15,8 @@ use super::credentials::ProjectId;
 use super::error::Error;
 use super::http::Http;
 use super::question::{
-    Aggregation, CountType, DateRange, FrequencyQuery, FunnelBuckets, FunnelQuery, ProfileQuery,
-    RetentionQuery, Segmentation, Unit,
+    Aggregation, Buckets, CountType, DateRange, FrequencyQuery, FunnelQuery, ProfileQuery, RetentionQuery,
+    Segmentation, Unit,
 };
 use super::report::{
     ActivityEvent, Frequency, Funnel, Insights, ProfilePage, PropertyCount, Retention, SavedCohort,
@@ -146,10 +146,10 @@ impl MixpanelQueryClient {
         project: &ProjectId,
         query: &Segmentation<'_>,
     ) -> Result<Series, Error> {
+        let pairs = query.range.onto(Pairs::of(project));
         let pairs = query
-            .range
-            .onto(Pairs::of(project).with("event", query.event))
-            .with("unit", query.unit)
+            .buckets
+            .onto(pairs.with("event", query.event))
             .with("type", query.count)
             .with_some("on", query.on)
             .with_some("where", query.filter)
@@ -169,16 +169,20 @@ impl MixpanelQueryClient {
         count: CountType,
         range: DateRange,
     ) -> Result<Option<f64>, Error> {
-        let pairs = range
-            .onto(Pairs::of(project).with("event", event))
-            .with("type", count)
-            .with("interval", range.days());
-        let answer: Data<Series> =
-            self.get("/segmentation", pairs, "data with series and values")?;
-        let [date] = answer.data.series.as_slice() else {
+        let question = Segmentation {
+            event,
+            range,
+            buckets: Buckets::Days(range.days()),
+            count,
+            on: None,
+            filter: None,
+            limit: None,
+        };
+        let answer = self.segmentation(project, &question)?;
+        let [date] = answer.series.as_slice() else {
             return Ok(None);
         };
-        let numbers = answer.data.values.values().next();
+        let numbers = answer.values.values().next();
         Ok(Some(
             numbers
                 .and_then(|numbers| numbers.get(date))
@@ -285,17 +289,12 @@ impl MixpanelQueryClient {
 
     /// How many users went through a saved funnel, by date, and by segment if `on` is given.
     pub fn funnel(&self, project: &ProjectId, query: &FunnelQuery<'_>) -> Result<Funnel, Error> {
-        let (interval, unit) = match query.buckets {
-            FunnelBuckets::Days(days) => (Some(days), None),
-            FunnelBuckets::Unit(unit) => (None, Some(unit)),
-        };
+        let pairs = query.range.onto(Pairs::of(project));
         let pairs = query
-            .range
-            .onto(Pairs::of(project).with("funnel_id", query.funnel_id))
+            .buckets
+            .onto(pairs.with("funnel_id", query.funnel_id))
             .with_some("length", query.length.map(|(length, _)| length))
             .with_some("length_unit", query.length.map(|(_, unit)| unit))
-            .with_some("interval", interval)
-            .with_some("unit", unit)
             .with_some("on", query.on)
             .with_some("where", query.filter)
             .with_some("limit", query.limit);

@@ -130,8 +130,8 @@ pub struct Segmentation<'a> {
     pub event: &'a str,
     /// The days.
     pub range: DateRange,
-    /// Minute, hour, day or month; there is no week.
-    pub unit: Unit,
+    /// A minute, an hour, a day or a month in each, there is no week; or days, but not for [`CountType::General`].
+    pub buckets: Buckets,
     /// What is counted.
     pub count: CountType,
     /// An expression whose values are the segments.
@@ -203,13 +203,22 @@ pub struct FrequencyQuery<'a> {
     pub limit: Option<u32>,
 }
 
-/// How a funnel's answer is divided in time: a user counts once in each bucket.
+/// How an answer is divided in time: a user counts once in each bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FunnelBuckets {
+pub enum Buckets {
     /// So many days in each, from the first day on.
-    Days(u32),
-    /// A day, a week or a month in each.
+    Days(i32),
+    /// One unit in each.
     Unit(Unit),
+}
+
+impl Buckets {
+    pub(super) fn onto(self, pairs: Pairs) -> Pairs {
+        match self {
+            Buckets::Days(days) => pairs.with("interval", days),
+            Buckets::Unit(unit) => pairs.with("unit", unit),
+        }
+    }
 }
 
 /// How many users went through the steps of a saved funnel.
@@ -221,8 +230,8 @@ pub struct FunnelQuery<'a> {
     pub range: DateRange,
     /// The window for all steps, at most 90 days; none means as saved.
     pub length: Option<(u32, LengthUnit)>,
-    /// How the answer is divided in time.
-    pub buckets: FunnelBuckets,
+    /// Days, or a day, a week or a month in each.
+    pub buckets: Buckets,
     /// An expression whose values are the segments.
     pub on: Option<&'a str>,
     /// An expression that events must fulfil.

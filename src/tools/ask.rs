@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
 use crate::mcp::args::{Arg, Date, Id};
@@ -106,6 +108,11 @@ pub(super) fn span(project: &ProjectId, range: DateRange) -> String {
     format!("project {project}, {from} to {to} (days in the project's time zone)")
 }
 
+/// The day that it is in UTC. In the project's zone it may be the day before or after.
+pub(super) fn today() -> jiff::civil::Date {
+    Timestamp::now().to_zoned(TimeZone::UTC).date()
+}
+
 /// Arguments that fit their shapes but not each other: every fault at once.
 pub(super) fn bad_arguments(faults: Vec<String>) -> Failure {
     let text = format!("the arguments do not fit together:\n{}", faults.join("\n"));
@@ -115,6 +122,19 @@ pub(super) fn bad_arguments(faults: Vec<String>) -> Failure {
 /// A name in quotes, escaped as in JSON, so that one sees where it ends.
 pub(super) fn quoted(name: &str) -> String {
     Value::from(name).to_string()
+}
+
+/// A part of a whole from 0 to 1, in four digits; 0 of nothing.
+pub(super) fn ratio(part: u64, whole: u64) -> f64 {
+    if whole == 0 {
+        return 0.0;
+    }
+    (part as f64 / whole as f64 * 10_000.0).round() / 10_000.0
+}
+
+/// A ratio for people: `62.8%`.
+pub(super) fn percent(ratio: f64) -> String {
+    format!("{:.1}%", ratio * 100.0)
 }
 
 /// A noun with its number: `1 event`, `2 events`.

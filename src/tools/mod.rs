@@ -9,7 +9,9 @@ mod application;
 mod ask;
 mod events;
 mod ingest;
+mod profiles;
 mod projects;
+mod reports;
 
 pub use application::MixpanelApplication;
 pub use ask::Ask;
@@ -38,6 +40,16 @@ pub const TOOLSETS: &[Toolset] = &[
         name: "events",
         about: "which events there are, how often they come, raw events",
         tools: events::TOOLS,
+    },
+    Toolset {
+        name: "reports",
+        about: "segmentation, retention, frequency, funnels, saved reports",
+        tools: reports::TOOLS,
+    },
+    Toolset {
+        name: "profiles",
+        about: "single users and what they did",
+        tools: profiles::TOOLS,
     },
     Toolset {
         name: "ingest",

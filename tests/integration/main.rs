@@ -13,5 +13,8 @@ mod events;
 mod gate;
 mod generated;
 mod ingest;
+mod profiles;
+mod projects;
+mod reports;
 mod table;
 mod transports;

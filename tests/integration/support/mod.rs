@@ -1,11 +1,13 @@
 //! Upstreams that a test puts in Mixpanel's place, on ports that the system picks.
 
 pub(crate) mod recorder;
+pub(crate) mod seeded;
 pub(crate) mod server;
 pub(crate) mod upstream;
 mod wire;
 
 pub(crate) use recorder::Recorder;
+pub(crate) use seeded::Seeded;
 pub(crate) use server::TestServer;
 pub(crate) use upstream::{Answer, Ending, Pace, Upstream};
 pub(crate) use wire::RecordedRequest;

@@ -1,0 +1,358 @@
+//! One event over time, split by a property: counts, sums and averages.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::mcp::args::{Arg as _, Date, Id, Int, Text, args, choice};
+use crate::mcp::shape::{Field, Shape};
+use crate::mcp::tool::{Answer, Effect, Failure, Tool};
+use crate::mixpanel::{Aggregation, Buckets, CountType, ProjectId, Segmentation, Unit};
+
+use super::super::ask::{Ask, bad_arguments, counted, days, object, quoted, span, whole};
+use super::split::{BUCKET_DAYS_MAX, on_expression};
+
+/// Mixpanel's own default for the number of segments.
+const SERIES_DEFAULT: usize = 60;
+/// The most segments that Mixpanel gives.
+const SERIES_MAX: usize = 10_000;
+/// How many series a summary names.
+const SERIES_NAMED: usize = 3;
+
+pub(super) const QUERY: Tool<Ask> = Tool {
+    name: "mixpanel_query_segmentation",
+    title: "Mixpanel segmentation",
+    about: "Counts one event over time, filtered by where and split by a property (on); or sums or averages a numeric property (aggregate, with on). For counts of several events use mixpanel_get_event_count. Costs 1 query of the 60 an hour, 2 for unique and average.",
+    effect: Effect::Reads,
+    params: QuerySegmentation::FIELDS,
+    output: &[
+        Field::always(
+            "series",
+            Shape::List {
+                item: &Shape::Object(&[
+                    Field::always("name", Shape::Words),
+                    Field::sometimes("total", Shape::Number),
+                    Field::always("values", Shape::MapOf(&Shape::Number)),
+                ]),
+                min: 0,
+                max: SERIES_MAX,
+            },
+        )
+        .about("One for each segment, largest first: values by date, and total of the whole range where there is an exact one. Users and averages do not add up."),
+        Field::always("truncated", Shape::Flag),
+    ],
+    run: |ask, arguments| query_segmentation(ask, QuerySegmentation::read(arguments)),
+};
+
+args! {
+    struct QuerySegmentation {
+        /// Event name, exactly as it is tracked.
+        event: Text<255>,
+        /// First day, inclusive.
+        from_date: Date,
+        /// Last day, inclusive.
+        to_date: Date,
+        /// Step of time. Default: day. Sums and averages take hour or day.
+        unit: Option<SegmentationUnit>,
+        /// general: events, unique: users in each step of time, average: events per user. Default: general.
+        r#type: Option<CountType>,
+        /// Property to split by (or to sum): a plain name, or an expression as user["plan"] or number(properties["price"]).
+        on: Option<Text<1_000>>,
+        /// Expression that events must fulfil, as properties["plan"] == "pro" and properties["price"] > 5.
+        r#where: Option<Text<4_000>>,
+        /// What to do with each step's events. Default: count. sum and average work on the number in on; what is no number counts as 0.
+        aggregate: Option<Aggregate>,
+        /// Most segments. Default: 60.
+        limit: Option<Int<1, 10_000>>,
+        /// Project id. Default: the server's or the request's project.
+        project_id: Option<Id>,
+    }
+}
+
+choice! {
+    enum SegmentationUnit {
+        Minute = "minute",
+        Hour = "hour",
+        Day = "day",
+        Month = "month",
+    }
+}
+
+impl SegmentationUnit {
+    fn unit(self) -> Unit {
+        match self {
+            SegmentationUnit::Minute => Unit::Minute,
+            SegmentationUnit::Hour => Unit::Hour,
+            SegmentationUnit::Day => Unit::Day,
+            SegmentationUnit::Month => Unit::Month,
+        }
+    }
+}
+
+choice! {
+    enum Aggregate {
+        Count = "count",
+        Sum = "sum",
+        Average = "average",
+    }
+}
+
+/// Numbers over time under one name.
+struct Line {
+    name: String,
+    values: BTreeMap<String, f64>,
+    /// The figure of the whole range, where there is an exact one.
+    total: Option<f64>,
+}
+
+impl Line {
+    /// `adds_up`: whether the figures of single dates may be added. A user who came on two days is one unique user.
+    fn new(name: String, values: BTreeMap<String, f64>, adds_up: bool) -> Line {
+        let mut numbers = values.values();
+        let total = match (numbers.next(), numbers.next()) {
+            (None, _) => Some(0.0),
+            (Some(only), None) => Some(*only),
+            _ => adds_up.then(|| values.values().sum()),
+        };
+        Line {
+            name,
+            values,
+            total,
+        }
+    }
+
+    /// What lines are ranked by.
+    fn weight(&self) -> f64 {
+        self.total.unwrap_or_else(|| self.values.values().sum())
+    }
+
+    fn json(&self) -> Value {
+        let values: Map<String, Value> = self
+            .values
+            .iter()
+            .map(|(date, number)| (date.clone(), whole(*number)))
+            .collect();
+        let mut json = json!({"name": self.name, "values": values});
+        if let Some(total) = self.total {
+            json["total"] = whole(total);
+        }
+        json
+    }
+
+    /// The main figure in words.
+    fn figure(&self) -> String {
+        let name = quoted(&self.name);
+        if let Some(total) = self.total {
+            return format!("{name} {}", whole(total));
+        }
+        let highest = self.values.iter().max_by(|(_, a), (_, b)| a.total_cmp(b));
+        match highest {
+            Some((date, number)) => format!("{name} up to {} ({date})", whole(*number)),
+            None => format!("{name} 0"),
+        }
+    }
+}
+
+fn query_segmentation(ask: &Ask, args: QuerySegmentation) -> Result<Answer, Failure> {
+    let unit = args.unit.unwrap_or(SegmentationUnit::Day);
+    let count = args.r#type.unwrap_or(CountType::General);
+    let aggregate = args.aggregate.unwrap_or(Aggregate::Count);
+    let faults = faults(&args, unit, count, aggregate);
+    if !faults.is_empty() {
+        return Err(bad_arguments(faults));
+    }
+    let range = days(&args.from_date, &args.to_date)?;
+    let project = ask.project(args.project_id.as_ref())?;
+    let on = args.on.as_ref().map(|on| on_expression(&on.0));
+    let filter = args
+        .r#where
+        .as_ref()
+        .map(|expression| expression.0.as_str());
+    let limit = args.limit.map_or(SERIES_DEFAULT, |limit| limit.0 as usize);
+
+    let (what, lines) = match (aggregate, &on) {
+        (Aggregate::Count, _) | (_, None) => {
+            let question = Segmentation {
+                event: &args.event.0,
+                range,
+                buckets: Buckets::Unit(unit.unit()),
+                count,
+                on: on.as_deref(),
+                filter,
+                // One more than wanted tells whether there are more.
+                limit: on.is_some().then_some((limit + 1).min(SERIES_MAX) as u32),
+            };
+            let what = match count {
+                CountType::General => "events",
+                CountType::Unique => "unique users",
+                CountType::Average => "events per user",
+            };
+            (what.to_owned(), count_lines(ask, &project, &question)?)
+        }
+        (_, Some(on)) => {
+            let question = Aggregation {
+                event: &args.event.0,
+                range,
+                unit: unit.unit(),
+                on,
+                filter,
+            };
+            let query = &ask.mixpanel()?.query;
+            let is_sum = aggregate == Aggregate::Sum;
+            let values = if is_sum {
+                query.segmentation_sum(&project, &question)?
+            } else {
+                query.segmentation_average(&project, &question)?
+            };
+            let line = Line::new(args.event.0.clone(), values, is_sum);
+            (format!("{} of {on}", aggregate.word()), vec![line])
+        }
+    };
+    let split = match (&on, aggregate) {
+        (Some(on), Aggregate::Count) => format!(" by {on}"),
+        _ => String::new(),
+    };
+    let filtered = filter.map_or_else(String::new, |filter| format!(" where {filter}"));
+    let asked = format!(
+        "{}{split}{filtered}, {what} by {}, {}",
+        quoted(&args.event.0),
+        unit.word(),
+        span(&project, range)
+    );
+    answer(ask, &asked, lines, limit)
+}
+
+/// A line for each segment. Where figures of single dates do not add up, the figures of the whole range are asked for.
+fn count_lines(
+    ask: &Ask,
+    project: &ProjectId,
+    question: &Segmentation<'_>,
+) -> Result<Vec<Line>, Failure> {
+    let query = &ask.mixpanel()?.query;
+    let adds_up = question.count == CountType::General;
+    let series = query.segmentation(project, question)?;
+    let mut lines: Vec<Line> = series
+        .values
+        .into_iter()
+        .map(|(name, values)| Line::new(name, values, adds_up))
+        .collect();
+    let days = question.range.days();
+    if lines.iter().all(|line| line.total.is_some()) || days > BUCKET_DAYS_MAX {
+        return Ok(lines);
+    }
+    let question = Segmentation {
+        buckets: Buckets::Days(days),
+        ..question.clone()
+    };
+    let whole_range = query.segmentation(project, &question)?;
+    if let [date] = whole_range.series.as_slice() {
+        for line in &mut lines {
+            let values = whole_range.values.get(&line.name);
+            line.total = values
+                .and_then(|values| values.get(date))
+                .copied()
+                .or(line.total);
+        }
+    }
+    Ok(lines)
+}
+
+fn faults(
+    args: &QuerySegmentation,
+    unit: SegmentationUnit,
+    count: CountType,
+    aggregate: Aggregate,
+) -> Vec<String> {
+    let mut faults = Vec::new();
+    if aggregate == Aggregate::Count {
+        return faults;
+    }
+    let word = aggregate.word();
+    if args.on.is_none() {
+        faults.push(format!(
+            "on: missing, the aggregate {word} needs a numeric property"
+        ));
+    }
+    if !matches!(unit, SegmentationUnit::Hour | SegmentationUnit::Day) {
+        faults.push(format!(
+            "unit: must be hour or day with the aggregate {word}, got {}",
+            unit.word()
+        ));
+    }
+    if count != CountType::General {
+        faults.push(format!(
+            "type: {count} goes only with the aggregate count, not with {word}"
+        ));
+    }
+    faults
+}
+
+fn answer(ask: &Ask, asked: &str, mut lines: Vec<Line>, limit: usize) -> Result<Answer, Failure> {
+    if lines.iter().all(|line| line.weight() == 0.0) {
+        let summary = format!(
+            "{asked}: nothing found; names are case-sensitive, so check the event with mixpanel_list_events and properties with mixpanel_list_event_properties, or ask for other days"
+        );
+        return Ok(Answer {
+            summary,
+            data: object([("series", json!([])), ("truncated", false.into())]),
+        });
+    }
+    lines.sort_by(|a, b| b.weight().total_cmp(&a.weight()));
+    let found = lines.len();
+    lines.truncate(limit);
+    let (fitting, fits) = ask.fitting(lines, Line::json);
+    if fitting.is_empty() {
+        let text = "one series alone is larger than what this client takes in one answer; ask for fewer days or a larger unit";
+        return Err(Failure::new("answer_too_large", text));
+    }
+    let truncated = !fits || found > limit || found >= SERIES_MAX;
+
+    let figures: Vec<String> = fitting
+        .iter()
+        .take(SERIES_NAMED)
+        .map(Line::figure)
+        .collect();
+    let mut summary = format!(
+        "{asked}: {}; {}",
+        counted(fitting.len(), "segment"),
+        figures.join(", ")
+    );
+    if fitting.iter().any(|line| line.total.is_none()) {
+        summary.push_str("; figures of single dates must not be added up, and there is no exact one of the whole range");
+    }
+    if truncated {
+        summary.push_str(
+            "; truncated, there are more segments: ask with a higher limit, fewer days, or where",
+        );
+    }
+    let series: Vec<Value> = fitting.iter().map(Line::json).collect();
+    let data = object([("series", series.into()), ("truncated", truncated.into())]);
+    Ok(Answer { summary, data })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(values: &[(&str, f64)], adds_up: bool, total: Option<f64>) {
+        let values = values
+            .iter()
+            .map(|(date, number)| ((*date).to_owned(), *number))
+            .collect();
+        assert_eq!(Line::new("x".into(), values, adds_up).total, total);
+    }
+
+    #[test]
+    fn counts_of_dates_add_up_and_uniques_do_not() {
+        let two = [("2026-01-01", 2.0), ("2026-01-02", 3.0)];
+        check(&two, true, Some(5.0));
+        check(&two, false, None);
+    }
+
+    #[test]
+    fn one_date_is_its_own_total() {
+        check(&[("2026-01-01", 2.5)], false, Some(2.5));
+        check(&[], false, Some(0.0));
+    }
+}

@@ -1,0 +1,106 @@
+//! What several reports share: how they are split by a property, by days, weeks and months, and how a split is cut.
+
+use std::collections::{BTreeMap, HashSet};
+
+use crate::mcp::args::choice;
+use crate::mixpanel::Unit;
+use crate::mixpanel::expression::property;
+
+/// The longest range that Mixpanel is asked to count in one bucket; more is not known to be taken.
+pub(super) const BUCKET_DAYS_MAX: i32 = 366;
+/// The most segments of a report whose tool takes no `limit`.
+pub(super) const SEGMENTS_MAX: usize = 60;
+/// How many Mixpanel is asked for: one more tells whether there are more.
+pub(super) const SEGMENTS_ASKED: u32 = SEGMENTS_MAX as u32 + 1;
+
+choice! {
+    pub(super) enum CalendarUnit {
+        Day = "day",
+        Week = "week",
+        Month = "month",
+    }
+}
+
+impl CalendarUnit {
+    pub(super) fn unit(self) -> Unit {
+        match self {
+            CalendarUnit::Day => Unit::Day,
+            CalendarUnit::Week => Unit::Week,
+            CalendarUnit::Month => Unit::Month,
+        }
+    }
+}
+
+/// What `on` means as an expression: it is one if it reads a property; else it is a property's plain name, whatever
+/// characters are in it (an expression that reads no property would split nothing).
+pub(super) fn on_expression(on: &str) -> String {
+    const READS: [&str; 3] = ["properties[", "user[", "event["];
+    if READS.iter().any(|reads| on.contains(reads)) {
+        on.to_owned()
+    } else {
+        property(on)
+    }
+}
+
+/// The names of the heaviest `max` segments, and whether these are all.
+pub(super) fn heaviest<'a>(
+    weights: impl IntoIterator<Item = (&'a str, u64)>,
+    max: usize,
+) -> (HashSet<&'a str>, bool) {
+    let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
+    for (name, weight) in weights {
+        let sum = sums.entry(name).or_default();
+        *sum = sum.saturating_add(weight);
+    }
+    let whole = sums.len() <= max;
+    let mut ranked: Vec<(&str, u64)> = sums.into_iter().collect();
+    ranked.sort_by_key(|(_, sum)| std::cmp::Reverse(*sum));
+    let kept = ranked.into_iter().take(max).map(|(name, _)| name);
+    (kept.collect(), whole)
+}
+
+/// How a summary says that segments are missing.
+pub(super) fn cut_note(whole: bool) -> &'static str {
+    if whole {
+        ""
+    } else {
+        "; cut, only the largest segments are here: narrow with where, or split by a property with fewer values"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(on: &str, expected: &str) {
+        assert_eq!(on_expression(on), expected);
+    }
+
+    #[test]
+    fn a_plain_name_becomes_an_expression_whatever_is_in_it() {
+        check("plan", r#"properties["plan"]"#);
+        check("$browser", r#"properties["$browser"]"#);
+        check("sign-up source (1)", r#"properties["sign-up source (1)"]"#);
+        check(r#"a"b\c"#, r#"properties["a\"b\\c"]"#);
+        check("Größe", r#"properties["Größe"]"#);
+    }
+
+    #[test]
+    fn an_expression_stays_as_it_is() {
+        for on in [
+            r#"properties["plan"]"#,
+            r#"user["plan"]"#,
+            r#"number(properties["a"]) * 2"#,
+        ] {
+            check(on, on);
+        }
+    }
+
+    #[test]
+    fn the_heaviest_segments_stay() {
+        let weights = [("a", 1), ("b", 5), ("c", 2), ("a", 3)];
+        assert_eq!(heaviest(weights, 2), (HashSet::from(["a", "b"]), false));
+        assert_eq!(heaviest(weights, 3), (HashSet::from(["a", "b", "c"]), true));
+    }
+}
