@@ -15,8 +15,8 @@ use super::credentials::ProjectId;
 use super::error::Error;
 use super::http::Http;
 use super::question::{
-    Aggregation, Buckets, CountType, DateRange, FrequencyQuery, FunnelQuery, ProfileQuery, RetentionQuery,
-    Segmentation, Unit,
+    Aggregation, Buckets, CountType, DateRange, FrequencyQuery, FunnelQuery, ProfileQuery,
+    RetentionQuery, Segmentation, Unit,
 };
 use super::report::{
     ActivityEvent, Frequency, Funnel, Insights, ProfilePage, PropertyCount, Retention, SavedCohort,
@@ -146,10 +146,10 @@ impl MixpanelQueryClient {
         project: &ProjectId,
         query: &Segmentation<'_>,
     ) -> Result<Series, Error> {
-        let pairs = query.range.onto(Pairs::of(project));
+        let pairs = Pairs::of(project).with("event", query.event);
         let pairs = query
             .buckets
-            .onto(pairs.with("event", query.event))
+            .onto(query.range.onto(pairs))
             .with("type", query.count)
             .with_some("on", query.on)
             .with_some("where", query.filter)
@@ -289,12 +289,15 @@ impl MixpanelQueryClient {
 
     /// How many users went through a saved funnel, by date, and by segment if `on` is given.
     pub fn funnel(&self, project: &ProjectId, query: &FunnelQuery<'_>) -> Result<Funnel, Error> {
-        let pairs = query.range.onto(Pairs::of(project));
+        let pairs = Pairs::of(project).with("funnel_id", query.funnel_id);
+        let pairs = query
+            .range
+            .onto(pairs)
+            .with_some("length", query.length.map(|(length, _)| length))
+            .with_some("length_unit", query.length.map(|(_, unit)| unit));
         let pairs = query
             .buckets
-            .onto(pairs.with("funnel_id", query.funnel_id))
-            .with_some("length", query.length.map(|(length, _)| length))
-            .with_some("length_unit", query.length.map(|(_, unit)| unit))
+            .onto(pairs)
             .with_some("on", query.on)
             .with_some("where", query.filter)
             .with_some("limit", query.limit);

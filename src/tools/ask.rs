@@ -18,6 +18,8 @@ use crate::mixpanel::{
 /// The part of a message's bytes that a tool's data may take: it goes out twice, as an object and as text in which
 /// each quotation mark and backslash takes two bytes. Data of nothing else take three times their size.
 const DATA_SHARE: f64 = 0.32;
+/// The most steps of time: all minutes of a day, two months of hours, four years of days.
+const STEPS_MAX: i64 = 1_500;
 /// The most bytes of data where the client sets no bound.
 const DATA_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -99,6 +101,23 @@ pub(super) fn days(from: &Date, to: &Date) -> Result<DateRange, Failure> {
     Ok(DateRange {
         from: from.0,
         to: to.0,
+    })
+}
+
+/// What is wrong with a range in steps of this unit, if they are more than anybody could read.
+pub(super) fn steps_fault(range: DateRange, unit: Unit) -> Option<String> {
+    let days = i64::from(range.days());
+    let steps = match unit {
+        Unit::Minute => days * 24 * 60,
+        Unit::Hour => days * 24,
+        Unit::Day => days,
+        Unit::Week => days / 7 + 2,
+        Unit::Month => days / 28 + 2,
+    };
+    (steps > STEPS_MAX).then(|| {
+        format!(
+            "unit: {days} days are {steps} steps of a {unit}, at most {STEPS_MAX} are counted; take a longer unit or fewer days"
+        )
     })
 }
 

@@ -24,7 +24,7 @@ const NAMES_NAMED: usize = 3;
 pub(super) const TOOLS: &[Tool<Ask>] = &[
     Tool {
         name: "mixpanel_get_user_profile",
-        title: "Mixpanel user profile",
+        title: "User profile",
         about: "Reads the profile of one user: all properties. For what the user did use mixpanel_get_profile_event_activity. Costs 1 query of the 60 an hour.",
         effect: Effect::Reads,
         params: GetUserProfile::FIELDS,
@@ -37,7 +37,7 @@ pub(super) const TOOLS: &[Tool<Ask>] = &[
     },
     Tool {
         name: "mixpanel_get_profile_event_activity",
-        title: "Mixpanel user activity",
+        title: "User activity",
         about: "Lists what one user did, the newest first, and counts it by event. Costs 1 query of the 60 an hour.",
         effect: Effect::Reads,
         params: GetProfileEventActivity::FIELDS,
@@ -78,12 +78,12 @@ args! {
     struct GetProfileEventActivity {
         /// The user's id, exactly.
         distinct_id: Text<255>,
-        /// First day, inclusive. Default: 29 days before to_date.
+        /// First day, YYYY-MM-DD. Default: 29 days before to_date.
         from_date: Option<Date>,
-        /// Last day, inclusive. Default: today in UTC.
+        /// Last day, YYYY-MM-DD, inclusive. Default: today in UTC.
         to_date: Option<Date>,
-        /// Most events. Default: 100.
-        limit: Option<Int<1, 1_000>>,
+        /// Most events. Default 100.
+        limit: Option<Int<1, 1000>>,
         /// Project id. Default: the server's or the request's project.
         project_id: Option<Id>,
     }

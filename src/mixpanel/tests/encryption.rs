@@ -99,6 +99,8 @@ fn a_root_of_the_file_is_trusted() {
         let expected = SavedFunnel {
             funnel_id: 1,
             name: "a".into(),
+            steps: None,
+            creator: None,
         };
         assert_eq!(clients.query.funnels_list(&project()), Ok(vec![expected]));
     }

@@ -4,9 +4,9 @@ use serde_json::json as value;
 
 use super::loopback::{Loopback, january, json, project};
 use crate::mixpanel::{
-    Aggregation, Clients, Cohort, CountType, Error, Frequency, FrequencyQuery, FrequencyUnit,
-    FunnelDay, FunnelQuery, LengthUnit, ProfileQuery, Retention, RetentionQuery, RetentionType,
-    Segmentation, Stop, Unit,
+    Aggregation, Buckets, Clients, Cohort, CountType, Error, Frequency, FrequencyQuery,
+    FrequencyUnit, FunnelDay, FunnelQuery, LengthUnit, ProfileQuery, Retention, RetentionQuery,
+    RetentionType, Segmentation, Stop, Unit,
 };
 
 const DAYS: &str = "from_date=2025-01-01&to_date=2025-01-31";
@@ -98,7 +98,7 @@ fn segmentation_sends_one_plain_name() {
     let query = Segmentation {
         event: "Buy",
         range: january(),
-        unit: Unit::Day,
+        buckets: Buckets::Unit(Unit::Day),
         count: CountType::General,
         on: Some("properties[\"plan\"]"),
         filter: None,
@@ -221,7 +221,7 @@ fn a_funnel_is_read_with_and_without_segments() {
         funnel_id: 9,
         range: january(),
         length: Some((14, LengthUnit::Day)),
-        unit: Some(Unit::Week),
+        buckets: Buckets::Unit(Unit::Week),
         on: None,
         filter: None,
         limit: None,

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::mcp::tool::Failure;
 use crate::mixpanel::{CountType, DateRange, ProjectId, Series, Unit};
-use crate::tools::ask::{Ask, bad_arguments, counted, quoted, whole};
+use crate::tools::ask::{Ask, bad_arguments, counted, quoted, steps_fault, whole};
 
 /// How many names are asked for; the most common come first.
 const NAMES_MAX: u32 = 2_000;
@@ -17,8 +17,6 @@ const NAMES_MAX: u32 = 2_000;
 const NAMES_BYTES_MAX: usize = 7_000;
 /// The most queries over which the names are spread.
 const NAMES_QUERIES_MAX: usize = 4;
-/// The most steps of time: all minutes of a day, two months of hours, four years of days.
-const STEPS_MAX: i64 = 1_500;
 
 /// The counts of all events that came in the last 31 days.
 pub(super) struct Counts {
@@ -124,25 +122,13 @@ impl Counts {
 
 /// Says beforehand what Mixpanel would refuse, or what nobody could read.
 pub(super) fn check_steps(range: DateRange, unit: Unit, count: CountType) -> Result<(), Failure> {
-    let days = i64::from(range.days());
-    let steps = match unit {
-        Unit::Minute => days * 24 * 60,
-        Unit::Hour => days * 24,
-        Unit::Day => days,
-        Unit::Week => days / 7 + 2,
-        Unit::Month => days / 28 + 2,
-    };
     let mut faults = Vec::new();
     if count == CountType::Unique && matches!(unit, Unit::Minute | Unit::Hour) {
         faults.push(format!(
             "unit: Mixpanel counts no unique users by {unit}; take day, week or month"
         ));
     }
-    if steps > STEPS_MAX {
-        faults.push(format!(
-            "unit: {days} days are {steps} steps of a {unit}, at most {STEPS_MAX} are counted; take a longer unit or fewer days"
-        ));
-    }
+    faults.extend(steps_fault(range, unit));
     if faults.is_empty() {
         Ok(())
     } else {

@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::split::{
+    BUCKET_DAYS_MAX, CalendarUnit, SEGMENTS_ASKED, SEGMENTS_MAX, cut_note, heaviest, list_of,
+    on_expression, segments_max,
+};
 use crate::mcp::args::{Arg as _, Date, Id, Int, Text, args};
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::{
     Buckets, Funnel, FunnelDay, FunnelQuery, FunnelStep, LengthUnit, SavedFunnel,
 };
-
-use super::super::ask::{
-    Ask, bad_arguments, counted, days, object, percent, quoted, ratio, span, whole,
-};
-use super::split::{
-    BUCKET_DAYS_MAX, CalendarUnit, SEGMENTS_ASKED, SEGMENTS_MAX, cut_note, heaviest, on_expression,
+use crate::tools::ask::{
+    Ask, bad_arguments, counted, days, object, percent, quoted, ratio, span, steps_fault, whole,
 };
 
 /// How many saved funnels are listed where the call does not say.
@@ -27,23 +27,19 @@ const OVERALL: &str = "$overall";
 
 pub(super) const LIST: Tool<Ask> = Tool {
     name: "mixpanel_list_saved_funnels",
-    title: "Mixpanel saved funnels",
+    title: "Saved funnels",
     about: "Lists the project's saved funnels: id, name, and steps and creator if Mixpanel sends them. mixpanel_query_funnel computes one. Costs 1 query of the 60 an hour.",
     effect: Effect::Reads,
     params: ListSavedFunnels::FIELDS,
     output: &[
         Field::always(
             "funnels",
-            Shape::List {
-                item: &Shape::Object(&[
-                    Field::always("funnel_id", Shape::Id),
-                    Field::always("name", Shape::Words),
-                    Field::sometimes("steps", Shape::Any),
-                    Field::sometimes("creator", Shape::Any),
-                ]),
-                min: 0,
-                max: usize::MAX,
-            },
+            list_of(&Shape::Object(&[
+                Field::always("funnel_id", Shape::Id),
+                Field::always("name", Shape::Words),
+                Field::sometimes("steps", Shape::Any),
+                Field::sometimes("creator", Shape::Any),
+            ])),
         ),
         Field::always("truncated", Shape::Flag),
     ],
@@ -52,7 +48,7 @@ pub(super) const LIST: Tool<Ask> = Tool {
 
 pub(super) const QUERY: Tool<Ask> = Tool {
     name: "mixpanel_query_funnel",
-    title: "Mixpanel funnel",
+    title: "Funnel",
     about: "Computes a saved funnel (mixpanel_list_saved_funnels): users at each step, conversion from step to step and overall. Costs 1 query of the 60 an hour.",
     effect: Effect::Reads,
     params: QueryFunnel::FIELDS,
@@ -66,43 +62,28 @@ pub(super) const QUERY: Tool<Ask> = Tool {
     run: |ask, arguments| query_funnel(ask, QueryFunnel::read(arguments)),
 };
 
-const STEPS: Shape = Shape::List {
-    item: &Shape::Object(&[
-        Field::always("event", Shape::Words),
-        Field::always("count", Shape::Count),
-        Field::always("conversion_from_previous", Shape::Number),
-        Field::always("conversion_overall", Shape::Number),
-        Field::sometimes("seconds_from_previous", Shape::Number),
-        Field::sometimes("seconds_from_start", Shape::Number),
-    ]),
-    min: 0,
-    max: usize::MAX,
-};
+const STEPS: Shape = list_of(&Shape::Object(&[
+    Field::always("event", Shape::Words),
+    Field::always("count", Shape::Count),
+    Field::always("conversion_from_previous", Shape::Number),
+    Field::always("conversion_overall", Shape::Number),
+    Field::sometimes("seconds_from_previous", Shape::Number),
+    Field::sometimes("seconds_from_start", Shape::Number),
+]));
 
-const BREAKDOWN: Shape = Shape::List {
-    item: &Shape::Object(&[
-        Field::always("date", Shape::Words),
-        Field::sometimes("segment", Shape::Words),
-        Field::always(
-            "counts",
-            Shape::List {
-                item: &Shape::Count,
-                min: 0,
-                max: usize::MAX,
-            },
-        ),
-        Field::always("conversion", Shape::Number),
-    ]),
-    min: 0,
-    max: usize::MAX,
-};
+const BREAKDOWN: Shape = list_of(&Shape::Object(&[
+    Field::always("date", Shape::Words),
+    Field::sometimes("segment", Shape::Words),
+    Field::always("counts", list_of(&Shape::Count)),
+    Field::always("conversion", Shape::Number),
+]));
 
 args! {
     struct ListSavedFunnels {
-        /// Only funnels with this in their name, in any case.
+        /// Only names with this in them, in any case.
         search: Option<Text<255>>,
-        /// Most funnels. Default: 100.
-        limit: Option<Int<1, 1_000>>,
+        /// Most funnels. Default 100.
+        limit: Option<Int<1, 1000>>,
         /// Project id. Default: the server's or the request's project.
         project_id: Option<Id>,
     }
@@ -112,20 +93,20 @@ args! {
     struct QueryFunnel {
         /// Id of a saved funnel.
         funnel_id: Id,
-        /// First day, inclusive.
+        /// First day, YYYY-MM-DD, in the project's time zone.
         from_date: Date,
-        /// Last day, inclusive.
+        /// Last day, YYYY-MM-DD, inclusive.
         to_date: Date,
         /// Time for all steps, in length_unit; at most 90 days. Default: as saved.
         length: Option<Int<1, 7_776_000>>,
-        /// Unit of length. Default: day.
+        /// Unit of length. Default day.
         length_unit: Option<LengthUnit>,
         /// Divides the answer in time. Default: the whole range at once.
         unit: Option<CalendarUnit>,
-        /// Property to split by: a plain name, or an expression as user["plan"].
-        on: Option<Text<1_000>>,
-        /// Expression that events must fulfil, as properties["plan"] == "pro".
-        r#where: Option<Text<4_000>>,
+        /// Property to split by: a plain name, or an expression such as user["plan"].
+        on: Option<Text<1000>>,
+        /// Filter expression, such as properties["plan"] == "pro".
+        r#where: Option<Text<4000>>,
         /// Project id. Default: the server's or the request's project.
         project_id: Option<Id>,
     }
@@ -229,11 +210,12 @@ impl Row<'_> {
 }
 
 fn query_funnel(ask: &Ask, args: QueryFunnel) -> Result<Answer, Failure> {
-    let faults = faults(&args);
+    let range = days(&args.from_date, &args.to_date)?;
+    let mut faults = faults(&args);
+    faults.extend(args.unit.and_then(|unit| steps_fault(range, unit.unit())));
     if !faults.is_empty() {
         return Err(bad_arguments(faults));
     }
-    let range = days(&args.from_date, &args.to_date)?;
     let project = ask.project(args.project_id.as_ref())?;
     let length = args.length.as_ref().map(|length| {
         let unit = args.length_unit.unwrap_or(LengthUnit::Day);
@@ -297,7 +279,8 @@ fn query_funnel(ask: &Ask, args: QueryFunnel) -> Result<Answer, Failure> {
         let weights = segments
             .iter()
             .map(|row| (row.segment.unwrap_or_default(), row.started()));
-        let (kept, whole) = heaviest(weights, SEGMENTS_MAX);
+        let numbers_each = overall.len() * steps.len();
+        let (kept, whole) = heaviest(weights, segments_max(SEGMENTS_MAX, numbers_each));
         let mut segments = segments;
         segments.retain(|row| kept.contains(row.segment.unwrap_or_default()));
         segments.sort_by(|a, b| a.date.cmp(b.date).then(b.started().cmp(&a.started())));

@@ -6,28 +6,23 @@ use crate::mcp::args::{Arg as _, Id, args};
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 
-use super::super::ask::{Ask, object, quoted, whole};
+use crate::tools::ask::{Ask, object, quoted, whole};
+
+use super::split::list_of;
 
 /// How many series a summary names.
 const SERIES_NAMED: usize = 5;
 
 pub(super) const QUERY: Tool<Ask> = Tool {
     name: "mixpanel_query_insights",
-    title: "Mixpanel Insights report",
+    title: "Insights report",
     about: "Computes a saved Insights report as it stands in Mixpanel, with its own days. The bookmark_id is in the report's address, after `report-`. Costs 1 query of the 60 an hour.",
     effect: Effect::Reads,
     params: QueryInsights::FIELDS,
     output: &[
         Field::always("series", Shape::MapOf(&Shape::Any))
             .about("By event or metric; below it what headers say, at last numbers by date."),
-        Field::always(
-            "headers",
-            Shape::List {
-                item: &Shape::Words,
-                min: 0,
-                max: usize::MAX,
-            },
-        ),
+        Field::always("headers", list_of(&Shape::Words)),
         Field::sometimes("from_date", Shape::Words),
         Field::sometimes("to_date", Shape::Words),
         Field::sometimes("computed_at", Shape::Words),

@@ -3,6 +3,7 @@
 //!
 //! What several reports share, splitting by a property and the calendar's units, is in `split.rs`.
 
+mod frequency;
 mod funnels;
 mod insights;
 mod retention;
@@ -16,7 +17,7 @@ use super::ask::Ask;
 pub(super) const TOOLS: &[Tool<Ask>] = &[
     segmentation::QUERY,
     retention::QUERY,
-    retention::QUERY_FREQUENCY,
+    frequency::QUERY,
     funnels::LIST,
     funnels::QUERY,
     insights::QUERY,

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::split::{BUCKET_DAYS_MAX, on_expression, segments_max};
 use crate::mcp::args::{Arg as _, Date, Id, Int, Text, args, choice};
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::{Aggregation, Buckets, CountType, ProjectId, Segmentation, Unit};
-
-use super::super::ask::{Ask, bad_arguments, counted, days, object, quoted, span, whole};
-use super::split::{BUCKET_DAYS_MAX, on_expression};
+use crate::tools::ask::{
+    Ask, bad_arguments, counted, days, object, quoted, span, steps_fault, whole,
+};
 
 /// Mixpanel's own default for the number of segments.
 const SERIES_DEFAULT: usize = 60;
@@ -21,7 +22,7 @@ const SERIES_NAMED: usize = 3;
 
 pub(super) const QUERY: Tool<Ask> = Tool {
     name: "mixpanel_query_segmentation",
-    title: "Mixpanel segmentation",
+    title: "Segmentation",
     about: "Counts one event over time, filtered by where and split by a property (on); or sums or averages a numeric property (aggregate, with on). For counts of several events use mixpanel_get_event_count. Costs 1 query of the 60 an hour, 2 for unique and average.",
     effect: Effect::Reads,
     params: QuerySegmentation::FIELDS,
@@ -46,23 +47,23 @@ pub(super) const QUERY: Tool<Ask> = Tool {
 
 args! {
     struct QuerySegmentation {
-        /// Event name, exactly as it is tracked.
+        /// Event name, exact.
         event: Text<255>,
-        /// First day, inclusive.
+        /// First day, YYYY-MM-DD, in the project's time zone.
         from_date: Date,
-        /// Last day, inclusive.
+        /// Last day, YYYY-MM-DD, inclusive.
         to_date: Date,
-        /// Step of time. Default: day. Sums and averages take hour or day.
+        /// Step of time. Default day. Sums and averages take hour or day.
         unit: Option<SegmentationUnit>,
-        /// general: events, unique: users in each step of time, average: events per user. Default: general.
+        /// general: events (default). unique: users. average: events a user.
         r#type: Option<CountType>,
-        /// Property to split by (or to sum): a plain name, or an expression as user["plan"] or number(properties["price"]).
-        on: Option<Text<1_000>>,
-        /// Expression that events must fulfil, as properties["plan"] == "pro" and properties["price"] > 5.
-        r#where: Option<Text<4_000>>,
-        /// What to do with each step's events. Default: count. sum and average work on the number in on; what is no number counts as 0.
+        /// Property to split by (or to sum): a plain name, or an expression such as user["plan"] or number(properties["price"]).
+        on: Option<Text<1000>>,
+        /// Filter expression, such as properties["plan"] == "pro" and properties["price"] > 5.
+        r#where: Option<Text<4000>>,
+        /// What to do with each step's events. Default count. sum and average work on the number in on; what is no number counts as 0.
         aggregate: Option<Aggregate>,
-        /// Most segments. Default: 60.
+        /// Most segments. Default 60.
         limit: Option<Int<1, 10_000>>,
         /// Project id. Default: the server's or the request's project.
         project_id: Option<Id>,
@@ -157,11 +158,12 @@ fn query_segmentation(ask: &Ask, args: QuerySegmentation) -> Result<Answer, Fail
     let unit = args.unit.unwrap_or(SegmentationUnit::Day);
     let count = args.r#type.unwrap_or(CountType::General);
     let aggregate = args.aggregate.unwrap_or(Aggregate::Count);
-    let faults = faults(&args, unit, count, aggregate);
+    let range = days(&args.from_date, &args.to_date)?;
+    let mut faults = faults(&args, unit, count, aggregate);
+    faults.extend(steps_fault(range, unit.unit()));
     if !faults.is_empty() {
         return Err(bad_arguments(faults));
     }
-    let range = days(&args.from_date, &args.to_date)?;
     let project = ask.project(args.project_id.as_ref())?;
     let on = args.on.as_ref().map(|on| on_expression(&on.0));
     let filter = args
@@ -185,7 +187,7 @@ fn query_segmentation(ask: &Ask, args: QuerySegmentation) -> Result<Answer, Fail
             let what = match count {
                 CountType::General => "events",
                 CountType::Unique => "unique users",
-                CountType::Average => "events per user",
+                CountType::Average => "events a user",
             };
             (what.to_owned(), count_lines(ask, &project, &question)?)
         }
@@ -299,13 +301,15 @@ fn answer(ask: &Ask, asked: &str, mut lines: Vec<Line>, limit: usize) -> Result<
     }
     lines.sort_by(|a, b| b.weight().total_cmp(&a.weight()));
     let found = lines.len();
-    lines.truncate(limit);
+    let numbers = lines.iter().map(|line| line.values.len()).max();
+    lines.truncate(segments_max(limit, numbers.unwrap_or_default()));
+    let kept = lines.len();
     let (fitting, fits) = ask.fitting(lines, Line::json);
     if fitting.is_empty() {
         let text = "one series alone is larger than what this client takes in one answer; ask for fewer days or a larger unit";
         return Err(Failure::new("answer_too_large", text));
     }
-    let truncated = !fits || found > limit || found >= SERIES_MAX;
+    let truncated = !fits || found > kept || found >= SERIES_MAX;
 
     let figures: Vec<String> = fitting
         .iter()
@@ -322,7 +326,7 @@ fn answer(ask: &Ask, asked: &str, mut lines: Vec<Line>, limit: usize) -> Result<
     }
     if truncated {
         summary.push_str(
-            "; truncated, there are more segments: ask with a higher limit, fewer days, or where",
+            "; truncated, there are more segments: ask with a higher limit, fewer days, a longer unit, or where",
         );
     }
     let series: Vec<Value> = fitting.iter().map(Line::json).collect();

@@ -1,15 +1,21 @@
 //! What several reports share: how they are split by a property, by days, weeks and months, and how a split is cut.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use serde_json::Value;
 
 use crate::mcp::args::choice;
+use crate::mcp::shape::Shape;
 use crate::mixpanel::Unit;
 use crate::mixpanel::expression::property;
+use crate::tools::ask::object;
 
 /// The longest range that Mixpanel is asked to count in one bucket; more is not known to be taken.
 pub(super) const BUCKET_DAYS_MAX: i32 = 366;
 /// The most segments of a report whose tool takes no `limit`.
 pub(super) const SEGMENTS_MAX: usize = 60;
+/// The most numbers in one answer of several segments.
+const NUMBERS_MAX: usize = 20_000;
 /// How many Mixpanel is asked for: one more tells whether there are more.
 pub(super) const SEGMENTS_ASKED: u32 = SEGMENTS_MAX as u32 + 1;
 
@@ -42,6 +48,12 @@ pub(super) fn on_expression(on: &str) -> String {
     }
 }
 
+/// How many of `wanted` segments one answer can have, if each has so many numbers. At least one.
+pub(super) fn segments_max(wanted: usize, numbers_each: usize) -> usize {
+    let readable = NUMBERS_MAX / numbers_each.max(1);
+    wanted.min(readable).max(1)
+}
+
 /// The names of the heaviest `max` segments, and whether these are all.
 pub(super) fn heaviest<'a>(
     weights: impl IntoIterator<Item = (&'a str, u64)>,
@@ -65,6 +77,82 @@ pub(super) fn cut_note(whole: bool) -> &'static str {
         ""
     } else {
         "; cut, only the largest segments are here: narrow with where, or split by a property with fewer values"
+    }
+}
+
+/// One line of a report: a date, a segment if it was split, and what was found.
+pub(super) struct Row<T> {
+    pub(super) date: String,
+    pub(super) segment: Option<String>,
+    pub(super) found: T,
+}
+
+impl<T> Row<T> {
+    fn segment_name(&self) -> &str {
+        self.segment.as_deref().unwrap_or_default()
+    }
+
+    /// What goes out: these members, the date and the segment.
+    pub(super) fn json<const N: usize>(&self, members: [(&str, Value); N]) -> Value {
+        let mut json = object(members);
+        json.insert("date".into(), self.date.as_str().into());
+        if let Some(segment) = &self.segment {
+            json.insert("segment".into(), segment.as_str().into());
+        }
+        json.into()
+    }
+}
+
+/// The rows of a report that was not split.
+pub(super) fn unsplit<T>(by_date: BTreeMap<String, T>) -> Vec<Row<T>> {
+    let rows = by_date.into_iter().map(|(date, found)| Row {
+        date,
+        segment: None,
+        found,
+    });
+    rows.collect()
+}
+
+/// The rows of a report that was split.
+pub(super) fn by_segment<T>(by_date: BTreeMap<String, BTreeMap<String, T>>) -> Vec<Row<T>> {
+    let rows = by_date.into_iter().flat_map(|(date, by_segment)| {
+        by_segment.into_iter().map(move |(segment, found)| Row {
+            date: date.clone(),
+            segment: Some(segment),
+            found,
+        })
+    });
+    rows.collect()
+}
+
+/// Keeps the rows of the heaviest segments, as many as one answer can have. True if these are all.
+pub(super) fn keep_heaviest<T>(
+    rows: &mut Vec<Row<T>>,
+    weight: impl Fn(&T) -> u64,
+    numbers: impl Fn(&T) -> usize,
+) -> bool {
+    let all: usize = rows.iter().map(|row| numbers(&row.found)).sum();
+    let segments: BTreeSet<&str> = rows.iter().map(Row::segment_name).collect();
+    let max = segments_max(SEGMENTS_MAX, all / segments.len().max(1));
+    let weights = rows
+        .iter()
+        .map(|row| (row.segment_name(), weight(&row.found)));
+    let (kept, whole) = heaviest(weights, max);
+    let keep: Vec<bool> = rows
+        .iter()
+        .map(|row| kept.contains(row.segment_name()))
+        .collect();
+    let mut keep = keep.into_iter();
+    rows.retain(|_| keep.next().unwrap_or_default());
+    whole
+}
+
+/// A list of any length: what bounds it is how much was asked for.
+pub(super) const fn list_of(item: &'static Shape) -> Shape {
+    Shape::List {
+        item,
+        min: 0,
+        max: usize::MAX,
     }
 }
 
