@@ -1,5 +1,6 @@
 //! Joins the parts: settings → sandbox or Mixpanel → tools → protocol → transport.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use log::{info, warn};
@@ -11,10 +12,15 @@ use crate::mixpanel::{BaseUrls, Config, Mixpanel, ProjectId, Secret, ServiceAcco
 use crate::sandbox::{self, Sandbox};
 use crate::settings::Settings;
 use crate::tools::{self, MixpanelApplication};
-use crate::transport::HttpServer;
+use crate::transport::{HttpServer, Stdio, StdioSettings};
+
+/// As the log's first line begins.
+const NAME: &str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
 
 /// How long running calls may go on after a signal.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The same on standard input and output, where a client kills what has not ended two seconds after it closed its end.
+const STDIO_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A running server, with its sandbox if it has one.
 pub struct Server {
@@ -31,6 +37,9 @@ pub fn run(settings: Settings) -> Result<(), String> {
     // Before anything else, so that no signal is missed; as process 1 of a container there is no other handler.
     let mut signals =
         Signals::new([SIGTERM, SIGINT]).map_err(|error| format!("signals: {error}"))?;
+    if settings.stdio {
+        return serve_stdio(settings, signals);
+    }
     let server = Server::start(settings)?;
     signals.forever().next();
     info!("stopping; running calls have {} s", PATIENCE.as_secs());
@@ -39,38 +48,70 @@ pub fn run(settings: Settings) -> Result<(), String> {
     Ok(())
 }
 
+/// Serves one client on standard input and output until it leaves, or a signal comes.
+fn serve_stdio(settings: Settings, mut signals: Signals) -> Result<(), String> {
+    let limits = StdioSettings {
+        calls_max: settings.http.calls_max,
+        waiting_max: settings.http.waiting_max,
+        streams_max: settings.http.streams_max,
+    };
+    // The sandbox in it ends with it.
+    let parts = Parts::of(settings.mixpanel, settings.sandbox)?;
+    let waiting = signals.handle();
+    let stdio = Stdio::start(&limits, parts.service.clone(), move || waiting.close());
+    let stdio = stdio.map_err(|error| format!("--stdio: {error}"))?;
+    info!("{NAME} on standard input and output, {}", parts.told);
+    signals.forever().next();
+    stdio.stop(STDIO_PATIENCE);
+    info!("stopped");
+    Ok(())
+}
+
+/// What is behind every transport.
+struct Parts {
+    service: Arc<Service>,
+    sandbox: Option<Sandbox>,
+    /// What the log's first line says of them.
+    told: String,
+}
+
+impl Parts {
+    fn of(mut config: Config, is_sandbox: bool) -> Result<Parts, String> {
+        let sandbox = is_sandbox.then(Sandbox::start).transpose();
+        let sandbox = sandbox.map_err(|error| format!("--sandbox: {error}"))?;
+        if let Some(sandbox) = &sandbox {
+            point_to(sandbox, &mut config);
+        }
+        let told = told(&config, is_sandbox);
+        let application = MixpanelApplication::new(Mixpanel::new(config)?, is_sandbox);
+        Ok(Parts {
+            service: Service::new(application),
+            sandbox,
+            told,
+        })
+    }
+}
+
 impl Server {
     /// Builds the parts and begins to serve.
     ///
     /// # Errors
     ///
     /// One line that says why the server cannot start.
-    pub fn start(mut settings: Settings) -> Result<Server, String> {
-        let sandbox = settings.sandbox.then(Sandbox::start).transpose();
-        let sandbox = sandbox.map_err(|error| format!("--sandbox: {error}"))?;
-        if let Some(sandbox) = &sandbox {
-            point_to(sandbox, &mut settings.mixpanel);
-        }
-        let told = told(&settings);
+    pub fn start(settings: Settings) -> Result<Server, String> {
         let exposure = exposure(&settings);
+        let parts = Parts::of(settings.mixpanel, settings.sandbox)?;
         let address = settings.http.address;
-        let mixpanel = Mixpanel::new(settings.mixpanel)?;
-        let application = MixpanelApplication::new(mixpanel, settings.sandbox);
-        let http = HttpServer::start(settings.http, Service::new(application));
+        let http = HttpServer::start(settings.http, parts.service);
         let http =
             http.map_err(|error| format!("--host, --port: cannot listen on {address}: {error}"))?;
-        info!(
-            "{} {} on http://{}, {told}",
-            env!("CARGO_PKG_NAME"),
-            env!("CARGO_PKG_VERSION"),
-            http.address()
-        );
+        info!("{NAME} on http://{}, {}", http.address(), parts.told);
         if let Some(exposure) = exposure {
             warn!("{exposure}");
         }
         Ok(Server {
             http,
-            _sandbox: sandbox,
+            _sandbox: parts.sandbox,
         })
     }
 
@@ -109,21 +150,21 @@ fn point_to(sandbox: &Sandbox, mixpanel: &mut Config) {
 }
 
 /// What the log's first line says of the settings; never which credentials there are.
-fn told(settings: &Settings) -> String {
-    let credentials = if settings.mixpanel.account.is_some() {
+fn told(config: &Config, is_sandbox: bool) -> String {
+    let credentials = if config.account.is_some() {
         "set"
     } else {
         "not set, callers bring their own"
     };
     let toolsets: Vec<&str> = tools::TOOLSETS.iter().map(|toolset| toolset.name).collect();
-    let sandbox = if settings.sandbox {
+    let sandbox = if is_sandbox {
         "sandbox (invented data)"
     } else {
         "no sandbox"
     };
     format!(
         "region {}, credentials {credentials}, toolsets {}, {sandbox}",
-        settings.mixpanel.region,
+        config.region,
         toolsets.join(" ")
     )
 }

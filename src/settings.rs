@@ -26,6 +26,8 @@ pub struct Settings {
     pub http: HttpSettings,
     /// What is known of Mixpanel.
     pub mixpanel: Config,
+    /// Whether to serve one client on standard input and output, instead of HTTP.
+    pub stdio: bool,
     /// Whether to answer from an invented Mixpanel in memory.
     pub sandbox: bool,
     /// The least grave log line.
@@ -164,6 +166,10 @@ pub const SETTINGS: &[Setting] = &[
         "FILE",
         "none",
         "PEM file with further certificate authorities to trust, such as a company proxy's",
+    ),
+    switch(
+        "--stdio",
+        "serve one client on standard input and output; no port is opened",
     ),
     switch(
         "--sandbox",
@@ -394,6 +400,7 @@ impl Settings {
                 limits: Limits::default(),
             },
             mixpanel: mixpanel(given)?,
+            stdio: given.is_on("--stdio"),
             sandbox: given.is_on("--sandbox"),
             log_level,
         })
@@ -437,8 +444,9 @@ fn mixpanel(given: &Given) -> Result<Config, String> {
 /// The text of `--help`.
 fn help() -> String {
     let mut help = format!(
-        "{} {}\n{}.\n\nUsage: {} [--sandbox] [SETTING ...]\n\n\
-         It serves POST /mcp (Streamable HTTP), GET /sse with POST /messages/ (HTTP+SSE) and GET /health.\n\n\
+        "{} {}\n{}.\n\nUsage: {} [--sandbox] [--stdio] [SETTING ...]\n\n\
+         It serves POST /mcp (Streamable HTTP), GET /sse with POST /messages/ (HTTP+SSE) and GET /health; with --stdio,\n\
+         one client on standard input and output.\n\n\
          Settings (a flag wins over its variable):\n",
         env!("CARGO_PKG_NAME"),
         env!("CARGO_PKG_VERSION"),
@@ -505,7 +513,7 @@ mod tests {
         let settings = read(&[], &[]).unwrap();
         assert_eq!(settings.http.address, "127.0.0.1:5000".parse().unwrap());
         assert!(settings.http.access.loopback);
-        assert!(!settings.sandbox && !settings.http.json_response);
+        assert!(!settings.stdio && !settings.sandbox && !settings.http.json_response);
         assert_eq!(settings.mixpanel.region, Region::Us);
         assert_eq!(settings.mixpanel.account, None);
         assert_eq!(settings.log_level, LevelFilter::Info);

@@ -190,6 +190,12 @@ pub(super) fn run(service: &Service, asked: Asked, outlet: &Arc<dyn Outlet>) -> 
     }
 }
 
+/// The answer to a request that is not run.
+pub(super) fn refusal(asked: &Asked, why: &str) -> Reply {
+    let fault = Fault::new(jsonrpc::INTERNAL_ERROR, why);
+    reply(&asked.id, asked.parts.revision, Err(fault))
+}
+
 /// The first and the last message of a subscription. Our lists do not change, so none of what is asked for is honoured.
 pub(super) fn listen(id: &Value, cancellation: Cancellation, entry: Option<Entry>) -> Listening {
     let meta = json!({SUBSCRIPTION_KEY: id});
@@ -201,6 +207,11 @@ pub(super) fn listen(id: &Value, cancellation: Cancellation, entry: Option<Entry
     Listening {
         acknowledgement,
         farewell: jsonrpc::result_message(id, &result),
+        refusal: Fault::new(
+            jsonrpc::INTERNAL_ERROR,
+            "no more subscriptions can be held now",
+        )
+        .message_for(id),
         cancellation,
         entry,
     }

@@ -90,6 +90,12 @@ impl Reply {
             session: None,
         }
     }
+
+    /// The answer to a message that was not read, so that nobody knows its id.
+    pub fn unread(why: &str) -> Reply {
+        let fault = Fault::new(jsonrpc::INVALID_REQUEST, why);
+        Reply::new(400, fault.message_for(&Value::Null))
+    }
 }
 
 /// A request, or a batch, that is to be run.
@@ -119,13 +125,23 @@ impl Work {
 
     /// Runs to the end. `None`: it was cancelled, and nothing more is to be sent.
     pub fn run(self, outlet: Arc<dyn Outlet>) -> Option<Reply> {
+        let service = self.service.clone();
+        self.answered(|asked| methods::run(&service, asked, &outlet))
+    }
+
+    /// Answers without running it, for a transport that has no other way to say that it is full.
+    pub fn refuse(self, why: &str) -> Option<Reply> {
+        self.answered(|asked| Some(methods::refusal(&asked, why)))
+    }
+
+    fn answered(self, mut answer: impl FnMut(Asked) -> Option<Reply>) -> Option<Reply> {
         let mut status = 200;
         let mut messages = Vec::with_capacity(self.items.len());
         for item in self.items {
             match item {
                 Item::Answered(message) => messages.push(message),
                 Item::Ask(asked) => {
-                    if let Some(reply) = methods::run(&self.service, *asked, &outlet) {
+                    if let Some(reply) = answer(*asked) {
                         status = reply.status;
                         messages.push(reply.body);
                     }
@@ -147,6 +163,8 @@ pub struct Listening {
     pub acknowledgement: String,
     /// The last message, if the server ends it.
     pub farewell: String,
+    /// The only message, where no more subscriptions can be held.
+    pub refusal: String,
     /// The client's switch.
     pub cancellation: Cancellation,
     /// Keeps the subscription known while it is held.

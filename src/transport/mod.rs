@@ -1,4 +1,5 @@
-//! How messages come and go: Streamable HTTP (`/mcp`), HTTP+SSE (`/sse`, `/messages/`) and `/health`.
+//! How messages come and go: Streamable HTTP (`/mcp`), HTTP+SSE (`/sse`, `/messages/`) and `/health`; or
+//! standard input and output, and then nothing else.
 //!
 //! **Invariant:** nothing here knows what a message means; [`crate::mcp::service::Service`] says what to do with it.
 //!
@@ -11,11 +12,14 @@ mod event_stream;
 pub mod gate;
 mod heartbeat;
 mod http;
+mod line;
 mod routes;
 mod sse;
+mod stdio;
 mod streamable;
 mod streams;
 mod wire;
 
 pub use access::Access;
 pub use http::{HttpServer, HttpSettings};
+pub use stdio::{Stdio, StdioSettings};
