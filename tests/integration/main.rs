@@ -16,5 +16,6 @@ mod ingest;
 mod profiles;
 mod projects;
 mod reports;
+mod stdio;
 mod table;
 mod transports;

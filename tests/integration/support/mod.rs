@@ -1,11 +1,13 @@
 //! Upstreams that a test puts in Mixpanel's place, on ports that the system picks.
 
+pub(crate) mod process;
 pub(crate) mod recorder;
 pub(crate) mod seeded;
 pub(crate) mod server;
 pub(crate) mod upstream;
 mod wire;
 
+pub(crate) use process::StdioServer;
 pub(crate) use recorder::Recorder;
 pub(crate) use seeded::Seeded;
 pub(crate) use server::TestServer;

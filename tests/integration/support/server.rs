@@ -93,32 +93,13 @@ impl TestServer {
 
     /// The same with more variables.
     pub(crate) fn before_with(upstream: &str, variables: &[(&str, &str)]) -> TestServer {
-        let (export, query, app) = (
-            format!("{upstream}/api/2.0"),
-            format!("{upstream}/api/query"),
-            format!("{upstream}/api/app"),
-        );
-        let mut all = vec![
-            ("MIXPANEL_INGESTION_URL", upstream),
-            ("MIXPANEL_EXPORT_URL", &export),
-            ("MIXPANEL_QUERY_URL", &query),
-            ("MIXPANEL_APP_URL", &app),
-        ];
-        let account = [
-            ("MIXPANEL_SERVICE_ACCOUNT_USERNAME", "sandbox"),
-            ("MIXPANEL_SERVICE_ACCOUNT_SECRET", "sandbox"),
-            ("MIXPANEL_PROJECT_ID", "12345"),
-        ];
-        for (name, value) in variables {
-            all.retain(|(known, _)| known != name);
-            all.push((name, value));
-        }
-        // An empty value of the test's own takes one of these away.
-        for (name, value) in account {
-            if all.iter().all(|(known, _)| *known != name) {
-                all.push((name, value));
-            }
-        }
+        let common = variables_before(upstream);
+        // An empty value of the test's own takes one of the common ones away.
+        let others = common
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .filter(|(name, _)| variables.iter().all(|(own, _)| own != name));
+        let all: Vec<(&str, &str)> = variables.iter().copied().chain(others).collect();
         TestServer::start(&[], &all)
     }
 
@@ -319,6 +300,19 @@ impl EventStream {
         assert_eq!(event.name, "message");
         serde_json::from_str(&event.data).unwrap()
     }
+}
+
+/// The variables of a server with the sandbox's account whose four APIs are below one URL, as the sandbox's are.
+pub(crate) fn variables_before(upstream: &str) -> [(&'static str, String); 7] {
+    [
+        ("MIXPANEL_INGESTION_URL", upstream.into()),
+        ("MIXPANEL_EXPORT_URL", format!("{upstream}/api/2.0")),
+        ("MIXPANEL_QUERY_URL", format!("{upstream}/api/query")),
+        ("MIXPANEL_APP_URL", format!("{upstream}/api/app")),
+        ("MIXPANEL_SERVICE_ACCOUNT_USERNAME", "sandbox".into()),
+        ("MIXPANEL_SERVICE_ACCOUNT_SECRET", "sandbox".into()),
+        ("MIXPANEL_PROJECT_ID", "12345".into()),
+    ]
 }
 
 /// A sandbox of its own, to put a recorder before it.

@@ -1,0 +1,153 @@
+//! The built program as a client starts it: a process of its own, spoken to on standard input and output.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+/// No line and no end takes longer in a test that is in order.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running program with `--stdio`. Killed when dropped.
+pub(crate) struct StdioServer {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    lines: Receiver<String>,
+    log: Option<JoinHandle<String>>,
+}
+
+impl StdioServer {
+    /// Starts it with these flags and variables, and no others.
+    #[track_caller]
+    pub(crate) fn start(flags: &[&str], variables: &[(&str, &str)]) -> StdioServer {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_mixpanel-mcp-server"))
+            .arg("--stdio")
+            .args(flags)
+            .env_clear()
+            .envs(variables.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (sender, lines) = channel();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        thread::spawn(move || {
+            for line in stdout.lines() {
+                if sender.send(line.unwrap()).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut stderr = child.stderr.take().unwrap();
+        let log = thread::spawn(move || {
+            let mut log = String::new();
+            stderr.read_to_string(&mut log).unwrap();
+            log
+        });
+        StdioServer {
+            stdin: child.stdin.take(),
+            child,
+            lines,
+            log: Some(log),
+        }
+    }
+
+    /// One on a sandbox of its own.
+    pub(crate) fn sandbox() -> StdioServer {
+        StdioServer::start(&["--sandbox"], &[])
+    }
+
+    /// One whose four APIs are below this URL.
+    pub(crate) fn before(upstream: &str) -> StdioServer {
+        let variables = super::server::variables_before(upstream);
+        let variables: Vec<(&str, &str)> = variables
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        StdioServer::start(&[], &variables)
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Writes these bytes, whatever they are.
+    #[track_caller]
+    pub(crate) fn write(&mut self, text: &str) {
+        let stdin = self.stdin.as_mut().expect("standard input is open");
+        stdin.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Sends a message.
+    #[track_caller]
+    pub(crate) fn send(&mut self, message: &Value) {
+        self.write(&format!("{message}\n"));
+    }
+
+    /// Sends a request.
+    #[track_caller]
+    pub(crate) fn ask(&mut self, id: impl Into<Value>, method: &str, params: Value) {
+        self.send(&json!({"jsonrpc": "2.0", "id": id.into(), "method": method, "params": params}));
+    }
+
+    /// The next message.
+    #[track_caller]
+    pub(crate) fn message(&mut self) -> Value {
+        let line = self.lines.recv_timeout(PATIENCE).expect("a line comes");
+        serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line:?} is no JSON"))
+    }
+
+    /// Sends a request and gives the next message, which must answer it.
+    #[track_caller]
+    pub(crate) fn answer(&mut self, id: impl Into<Value>, method: &str, params: Value) -> Value {
+        let id = id.into();
+        self.ask(id.clone(), method, params);
+        let message = self.message();
+        assert_eq!(message["id"], id, "{message}");
+        message
+    }
+
+    /// Shakes hands.
+    #[track_caller]
+    pub(crate) fn initialize(&mut self, revision: &str) -> Value {
+        let client = json!({"name": "test", "version": "1"});
+        let params = json!({"protocolVersion": revision, "capabilities": {}, "clientInfo": client});
+        let answer = self.answer(0, "initialize", params);
+        self.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
+        answer["result"].clone()
+    }
+
+    /// Closes standard input.
+    pub(crate) fn close_input(&mut self) {
+        self.stdin = None;
+    }
+
+    /// Waits for the end: how the process ended, and the messages and the log up to there.
+    #[track_caller]
+    pub(crate) fn ended(mut self) -> (ExitStatus, Vec<Value>, String) {
+        let mut messages = Vec::new();
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) => messages.push(serde_json::from_str(&line).unwrap()),
+                Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => break,
+                Err(error) => panic!("standard output stays open: {error}"),
+            }
+        }
+        let status = self.child.wait().unwrap();
+        let log = self.log.take().unwrap().join().unwrap();
+        (status, messages, log)
+    }
+}
+
+impl Drop for StdioServer {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
