@@ -181,3 +181,80 @@ impl Chunks {
 pub(super) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever the pieces in which `text` arrives, it decodes to `expected`: the data, and the bytes behind the body.
+    #[track_caller]
+    fn check(text: &str, expected: Result<(&str, usize), u16>) {
+        let bytes = text.as_bytes();
+        for first in 0..=bytes.len() {
+            for second in first..=bytes.len() {
+                let pieces = [&bytes[..first], &bytes[first..second], &bytes[second..]];
+                let mut chunks = Chunks::new(20, 2);
+                let mut data = Vec::new();
+                let mut behind = 0;
+                let read = pieces.into_iter().try_for_each(|piece| {
+                    let take = |part: &[u8]| {
+                        data.extend_from_slice(part);
+                        Ok(())
+                    };
+                    behind += piece.len() - chunks.read(piece, take)?;
+                    Ok(())
+                });
+                let read = read.map_err(|refusal: Refusal| refusal.status());
+                let read = read.map(|()| (String::from_utf8(data).unwrap(), behind));
+                let expected = expected.map(|(data, behind)| (data.to_owned(), behind));
+                assert_eq!(read, expected, "{text:?} split at {first} and {second}");
+                assert!(chunks.is_done() || expected.is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn a_body_decodes_however_it_is_split() {
+        check("0\r\n\r\n", Ok(("", 0)));
+        check(
+            "3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\nGET",
+            Ok(("abc0123456789", 3)),
+        );
+        check("1 ; a=b;c=\"\\\"\"\r\nx\r\n000;d\r\n\r\n", Ok(("x", 0)));
+        check("0\r\nA: b\r\nC:\r\n\r\n", Ok(("", 0)));
+    }
+
+    #[test]
+    fn a_fault_is_found_however_it_is_split() {
+        for text in [
+            "\r\n",
+            "1\n",
+            "1 \r\n",
+            "1;\r\n",
+            "1\r\nxy",
+            "1\r\nx\n",
+            "0\r\nA : b",
+            "0\r\n\n",
+        ] {
+            check(text, Err(400));
+        }
+    }
+
+    #[test]
+    fn what_is_too_much_is_refused_however_it_is_split() {
+        check("15\r\n", Err(413));
+        check("10\r\n0123456789abcdef\r\n5\r\n", Err(413));
+        check("0\r\nA: b\r\nC: d\r\nE: f", Err(431));
+        check("00000000000000001", Err(400));
+    }
+
+    #[test]
+    fn extensions_have_a_limit_over_all_chunks() {
+        let mut chunks = Chunks::new(u64::MAX, 0);
+        let chunk = format!("1;{}\r\nx\r\n", "a".repeat(1000));
+        let read: Result<Vec<usize>, Refusal> = (0..9)
+            .map(|_| chunks.read(chunk.as_bytes(), |_| Ok(())))
+            .collect();
+        assert_eq!(read.unwrap_err().status(), 400);
+    }
+}

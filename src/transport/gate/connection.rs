@@ -171,7 +171,11 @@ impl Connection<'_> {
                 self.input.drain(..end);
                 return Ok(head);
             }
-            self.read(READ_BYTES, deadline, Refusal::HeadTimedOut)?;
+            match self.read(READ_BYTES, deadline, Refusal::HeadTimedOut) {
+                // Some clients send an empty line too many; it deserves no answer.
+                Err(_) if scan.is_blank(&self.input) => return Err(End::Closed),
+                read => read?,
+            }
         }
     }
 

@@ -101,6 +101,11 @@ impl Scan {
         }
         Ok(None)
     }
+
+    /// Nothing but empty lines so far.
+    pub(super) fn is_blank(&self, bytes: &[u8]) -> bool {
+        self.start == bytes.len()
+    }
 }
 
 /// Told as soon as the first line is there: an HTTP/0.9 or HTTP/2 client would wait for an answer before it sends more.
@@ -289,5 +294,60 @@ fn check_coding(value: &str) -> Result<(), Refusal> {
             Err(Refusal::Malformed("Transfer-Encoding is malformed"))
         }
         Some(_) => Err(Refusal::UnknownCoding),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever the pieces in which `text` arrives, it is found to be `expected`.
+    #[track_caller]
+    fn check(text: &str, expected: Result<Option<(usize, usize)>, u16>) {
+        let bytes = text.as_bytes();
+        let limits = Limits {
+            head_bytes: 40,
+            ..Limits::default()
+        };
+        for first in 0..=bytes.len() {
+            for second in first..=bytes.len() {
+                let mut scan = Scan::default();
+                let found = [first, second, bytes.len()]
+                    .into_iter()
+                    .map(|end| scan.find(&bytes[..end], &limits))
+                    .find(|found| !matches!(found, Ok(None)))
+                    .unwrap_or(Ok(None))
+                    .map_err(|refusal| refusal.status());
+                assert_eq!(found, expected, "{text:?} split at {first} and {second}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_head_is_found_however_it_is_split() {
+        check("GET / HTTP/1.1\r\n\r\nrest", Ok(Some((0, 18))));
+        check("\r\n\r\nGET / HTTP/1.1\r\nA: b\r\n\r\n", Ok(Some((4, 28))));
+        check("GET / HTTP/1.1\r\nA: b\r\n\r", Ok(None));
+        check("", Ok(None));
+        check("\r\n", Ok(None));
+    }
+
+    #[test]
+    fn a_fault_is_found_however_it_is_split() {
+        check("GET / HTTP/1.1\n\n", Err(400));
+        check("GET / HTTP/1.1\r\nA: b\rC", Err(400));
+        check("GET / HTTP/1.1\r\n\0", Err(400));
+        check("GET /\r\n", Err(400));
+        check("PRI * HTTP/2.0\r\n\r\n", Err(505));
+    }
+
+    #[test]
+    fn a_head_past_its_limit_is_refused_however_it_is_split() {
+        check("GET /01234567890123456789012345678901234567890", Err(414));
+        check("GET / HTTP/1.1\r\nA: 0123456789012345678901", Err(431));
+        check(
+            "\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n",
+            Err(414),
+        );
     }
 }

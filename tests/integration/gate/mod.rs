@@ -1,5 +1,6 @@
 //! The gate from outside: what it lets through, what it refuses, and what it lives through.
 
 mod framing;
+mod generated;
 mod limits;
 mod stand;
