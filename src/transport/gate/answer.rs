@@ -54,6 +54,14 @@ impl Answer {
         }
     }
 
+    /// Bytes of the body still to come, where that is known.
+    pub(super) fn left(&self) -> Option<usize> {
+        match &self.rest {
+            Rest::Bytes(left) => usize::try_from(*left).ok(),
+            Rest::Head | Rest::Chunks(_) => None,
+        }
+    }
+
     /// Reads the head once `bytes`, which begin with it, hold it whole.
     pub(super) fn read_head(&mut self, bytes: &[u8]) -> Result<Option<AnswerHead>, Broken> {
         let mut slots = [EMPTY_HEADER; FIELDS_MAX];

@@ -153,13 +153,19 @@ impl Connection<'_> {
             if !guest.set_idle(true, self.house) {
                 return Err(End::Closed);
             }
-            match recv(
-                &guest.stream,
-                spare_capacity(&mut self.input),
-                RecvFlags::empty(),
-            ) {
-                Ok((0, _)) | Err(_) => return Err(End::Closed),
-                Ok(_) => {}
+            // One call instead of two: the socket's own time limit is `idle_time`.
+            let received = loop {
+                match recv(
+                    &guest.stream,
+                    spare_capacity(&mut self.input),
+                    RecvFlags::empty(),
+                ) {
+                    Err(Errno::INTR) => {}
+                    received => break received,
+                }
+            };
+            if matches!(received, Ok((0, _)) | Err(_)) {
+                return Err(End::Closed);
             }
             guest.set_idle(false, self.house);
         }
@@ -196,7 +202,7 @@ impl Connection<'_> {
             if self.input.len() == self.input.capacity() {
                 let wanted = (self.input.capacity() * 2).clamp(READ_BYTES, length.max(READ_BYTES));
                 self.claim(claim, wanted)?;
-                self.input.reserve_exact(wanted - self.input.len());
+                grow(&mut self.input, wanted)?;
             }
             self.read(0, deadline, Refusal::BodyTimedOut)?;
         }
@@ -215,7 +221,7 @@ impl Connection<'_> {
                 if needed > body.capacity() {
                     let wanted = (body.capacity() * 2).max(needed);
                     self.claim(claim, wanted)?;
-                    body.reserve_exact(wanted - body.len());
+                    grow(&mut body, wanted)?;
                 }
                 body.extend_from_slice(data);
                 Ok(())
@@ -264,6 +270,13 @@ impl Connection<'_> {
             Err(_) => Err(End::Closed),
         }
     }
+}
+
+fn grow(buffer: &mut Vec<u8>, capacity: usize) -> Result<(), Refusal> {
+    // The system may have less memory than the allowance says.
+    buffer
+        .try_reserve_exact(capacity - buffer.len())
+        .map_err(|_| Refusal::BodiesHeld)
 }
 
 /// Reads once into the spare room of `buffer`; 0 is the end.

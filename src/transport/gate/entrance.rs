@@ -31,8 +31,9 @@ const KEEPALIVE_COUNT: u32 = 3;
 const UNACKNOWLEDGED_MS_MAX: u32 = 20_000;
 /// After a failed `accept`, most likely for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// Clients turned away at once whose last bytes are waited for; more are closed at once.
+/// Clients turned away at once whose last bytes are waited for, and as a part of those let in; more are closed at once.
 const TURNED_AWAY_MAX: usize = 64;
+const TURNED_AWAY_PART: usize = 4;
 const TURNED_AWAY_TIME: Duration = Duration::from_secs(1);
 
 /// Stands between the network and tiny_http. Dropped, it closes at once.
@@ -165,6 +166,12 @@ fn accept(listener: &TcpListener, house: &Arc<Gatehouse>) {
                 let_in(house, stream, address, &turning_away);
             }
             Err(_) if house.is_closing() => {}
+            // Of one client, or of nobody: the next may do better.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted
+                ) => {}
             Err(error) => {
                 if !mem::replace(&mut failing, true) {
                     log::warn!("cannot accept connections for now: {error}");
@@ -196,13 +203,19 @@ fn let_in(
     };
     house.turned_away.fetch_add(1, Ordering::Relaxed);
     log::debug!("{address} is turned away: {refusal}");
-    turn_away(stream, &refusal, turning_away);
+    let at_once = TURNED_AWAY_MAX.min(house.limits.connections.div_ceil(TURNED_AWAY_PART));
+    turn_away(stream, &refusal, turning_away, at_once);
 }
 
 /// Answers, and closes so that the answer arrives.
-fn turn_away(stream: TcpStream, refusal: &Refusal, turning_away: &Arc<AtomicUsize>) {
+fn turn_away(
+    stream: TcpStream,
+    refusal: &Refusal,
+    turning_away: &Arc<AtomicUsize>,
+    at_once: usize,
+) {
     connection::refuse(&stream, refusal, false);
-    if turning_away.fetch_add(1, Ordering::Relaxed) >= TURNED_AWAY_MAX {
+    if turning_away.fetch_add(1, Ordering::Relaxed) >= at_once {
         turning_away.fetch_sub(1, Ordering::Relaxed);
         return;
     }

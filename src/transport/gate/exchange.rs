@@ -49,7 +49,6 @@ enum Failure {
 struct Exchange<'a> {
     house: &'a Gatehouse,
     client: &'a TcpStream,
-    lane: Lane,
     /// Until all of it is sent; its memory is given back then, before the answer is waited for.
     request: Option<Outgoing<'a>>,
     relay: Relay<'a>,
@@ -70,72 +69,59 @@ pub(super) fn exchange(
     let mut exchange = Exchange {
         house,
         client,
-        lane,
         request: Some(request),
         relay: Relay::new(asked, &house.answers),
         asked_at: Instant::now(),
         half_closed: None,
     };
-    let ended = exchange.run();
-    let Exchange {
-        request,
-        relay,
-        lane,
-        ..
-    } = exchange;
-    match ended {
-        Ok(()) => {
-            if request.is_none() && !relay.spoils_lane() {
-                lane.give_back();
-            }
-            Outcome::Answered {
-                keep: relay.keeps_client(),
-            }
-        }
-        Err(failure) => {
-            visit.depart();
-            match failure {
-                Failure::Server(refusal) if relay.began().is_none() => Outcome::Refused(refusal),
-                _ => Outcome::Cut,
-            }
-        }
+    // A lane is cut only after its call was told why.
+    if let Err(failure) = exchange.fetch(&lane.stream) {
+        return exchange.fail(failure, visit);
+    }
+    // A client that is slow to take the rest does not hold the lane.
+    if exchange.request.is_none() && !exchange.relay.spoils_lane() {
+        lane.give_back();
+    } else {
+        drop(lane);
+    }
+    match exchange.deliver() {
+        Ok(()) => Outcome::Answered {
+            keep: exchange.relay.keeps_client(),
+        },
+        Err(failure) => exchange.fail(failure, visit),
     }
 }
 
 impl Exchange<'_> {
-    fn run(&mut self) -> Result<(), Failure> {
-        while !self.relay.is_complete() {
-            self.send_request();
+    /// Sends the request and reads the answer to its end. The client gets of it what it takes meanwhile.
+    fn fetch(&mut self, lane: &UnixStream) -> Result<(), Failure> {
+        loop {
+            self.send_request(lane);
             if self.relay.is_broken_off() {
                 return Err(Failure::Server(Refusal::AnswerBroken));
             }
             let reading = self.relay.wants_more();
-            let left = self.time_left()?;
             let mut at_lane = PollFlags::empty();
             at_lane.set(PollFlags::IN, reading);
             at_lane.set(PollFlags::OUT, self.request.is_some());
             let mut at_client = PollFlags::empty();
             at_client.set(PollFlags::RDHUP, self.half_closed.is_none());
             at_client.set(PollFlags::OUT, self.relay.is_pending());
-            let mut sockets = [
-                PollFd::new(&self.lane.stream, at_lane),
-                PollFd::new(&self.client, at_client),
+            let sockets = [
+                PollFd::new(lane, at_lane),
+                PollFd::new(self.client, at_client),
             ];
-            match poll(&mut sockets, timespec(left).as_ref()) {
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(_) => return Err(Failure::Server(Refusal::AnswerBroken)),
-            }
-            let [lane, client] = sockets.map(|socket| socket.revents());
+            let [lane_now, client_now] = self.wait(sockets)?;
 
-            if client.intersects(PollFlags::HUP | PollFlags::ERR) {
-                return Err(Failure::ClientLeft);
-            }
-            if client.contains(PollFlags::RDHUP) {
+            if client_now.contains(PollFlags::RDHUP) {
                 self.half_closed.get_or_insert_with(Instant::now);
             }
-            if reading && lane.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
-                self.relay.read(&self.lane.stream, self.house.is_closing());
-            } else if lane.intersects(PollFlags::HUP | PollFlags::ERR) {
+            if reading && lane_now.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
+                self.relay.read(lane, self.house.is_closing());
+                if self.relay.is_read() {
+                    return Ok(());
+                }
+            } else if lane_now.intersects(PollFlags::HUP | PollFlags::ERR) {
                 self.relay.break_off();
             }
             if self.relay.is_pending() {
@@ -144,18 +130,54 @@ impl Exchange<'_> {
                     .map_err(|_| Failure::ClientLeft)?;
             }
         }
+    }
+
+    /// Sends the client what it has not taken yet.
+    fn deliver(&mut self) -> Result<(), Failure> {
+        while self.relay.is_pending() {
+            self.relay
+                .send(self.client)
+                .map_err(|_| Failure::ClientLeft)?;
+            if self.relay.is_pending() {
+                self.wait([PollFd::new(self.client, PollFlags::OUT)])?;
+            }
+        }
         Ok(())
     }
 
-    fn send_request(&mut self) {
+    fn fail(&self, failure: Failure, visit: &Visit) -> Outcome {
+        visit.depart();
+        match failure {
+            Failure::Server(refusal) if self.relay.began().is_none() => Outcome::Refused(refusal),
+            _ => Outcome::Cut,
+        }
+    }
+
+    /// Waits for a socket or a limit. The client's is the last of `sockets`.
+    fn wait<const N: usize>(
+        &self,
+        mut sockets: [PollFd<'_>; N],
+    ) -> Result<[PollFlags; N], Failure> {
+        let left = self.time_left()?;
+        match poll(&mut sockets, timespec(left).as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(_) => return Err(Failure::Server(Refusal::AnswerBroken)),
+        }
+        let events = sockets.map(|socket| socket.revents());
+        let gone = PollFlags::HUP | PollFlags::ERR;
+        match events.last() {
+            Some(client) if client.intersects(gone) => Err(Failure::ClientLeft),
+            _ => Ok(events),
+        }
+    }
+
+    fn send_request(&mut self, lane: &UnixStream) {
         let Some(request) = &mut self.request else {
             return;
         };
-        match request.send(&self.lane.stream) {
-            Ok(true) => self.request = None,
-            Ok(false) => {}
-            // The answer may still be on its way, given before the body was read; if not, reading the lane tells.
-            Err(_) => self.request = None,
+        // After an error the answer may still be on its way, given before the body was read; if not, reading the lane tells.
+        if request.send(lane).unwrap_or(true) {
+            self.request = None;
         }
     }
 

@@ -87,9 +87,9 @@ impl<'a> Relay<'a> {
         self.head.is_some() && self.sent < self.bytes.len()
     }
 
-    /// The client has the whole answer.
-    pub(super) fn is_complete(&self) -> bool {
-        self.answer.is_complete() && !self.is_pending()
+    /// The whole answer has come.
+    pub(super) fn is_read(&self) -> bool {
+        self.answer.is_complete()
     }
 
     /// Nothing more will come, and the client has what came.
@@ -114,7 +114,7 @@ impl<'a> Relay<'a> {
 
     /// Whether the lane should be read, with room made for it.
     pub(super) fn wants_more(&mut self) -> bool {
-        if self.broken || self.answer.is_complete() {
+        if self.broken {
             return false;
         }
         if self.sent > 0 && self.sent >= self.bytes.len() / 2 {
@@ -128,7 +128,13 @@ impl<'a> Relay<'a> {
         if spare >= BUFFER_BYTES / 4 && !too_small {
             return true;
         }
-        let wanted = (capacity * 2).max(BUFFER_BYTES);
+        let mut wanted = (capacity * 2).max(BUFFER_BYTES);
+        if let Some(left) = self.answer.left() {
+            wanted = wanted.min(self.bytes.len() + left);
+            if wanted <= capacity {
+                return true;
+            }
+        }
         if self.is_stream() && wanted > STREAM_BYTES_MAX {
             return spare > 0;
         }

@@ -319,12 +319,12 @@ fn read_head(bytes: &[u8]) -> Head {
     let mut path = target.to_owned();
     if !target.chars().all(|c| c.is_ascii_graphic() && c != '#') {
         faults.push(400);
-    } else if !target.starts_with('/') && !(target == "*" && method == "OPTIONS") {
+    } else if !(target.starts_with('/') || target == "*" && method == "OPTIONS") {
         match target.split_once("://") {
             Some((scheme, rest))
                 if ["http", "https"].contains(&scheme.to_ascii_lowercase().as_str()) =>
             {
-                let end = rest.find(|c| c == '/' || c == '?').unwrap_or(rest.len());
+                let end = rest.find(['/', '?']).unwrap_or(rest.len());
                 if !is_host(&rest[..end]) {
                     faults.push(400);
                 }

@@ -251,6 +251,19 @@ fn a_large_answer_that_nobody_reads_frees_its_writer_and_is_cut() {
 }
 
 #[test]
+fn a_reader_that_is_slow_does_not_hold_its_lane() {
+    let stand = Stand::new(Limits {
+        lanes: 1,
+        ..Limits::default()
+    });
+    let mut client = stand.client();
+    client.send(&get("/large?8000000"));
+    assert_eq!(stand.next_event(), Event::WriterFreed);
+    stand.assert_serves();
+    assert_eq!(client.answer().body.len(), 8_000_000);
+}
+
+#[test]
 fn a_large_answer_arrives_whole() {
     let stand = Stand::new(Limits::default());
     let mut client = stand.client();
