@@ -29,7 +29,11 @@ fn refuses(expected: &str, requests: &[&[u8]]) {
             "{shown:?} got {answer:?}"
         );
         assert!(answer.contains("\r\nConnection: close\r\n"), "{answer}");
-        assert!(answer.contains("\r\n\r\n{\"error\":\""), "{answer}");
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(
+            body.starts_with("{\"error\":\"") && body.ends_with("\"}"),
+            "{answer}"
+        );
         stand.assert_serves();
     }
     stand.wait_until(|gate| gate.figures().connections == 0);
@@ -434,5 +438,10 @@ fn a_refused_client_that_goes_on_sending_still_gets_its_answer() {
     let stand = Stand::new(Limits::default());
     let mut request = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5000000\r\n\r\n".to_vec();
     request.resize(5_000_000, b'x');
-    assert_eq!(status(&stand.send(&request)), "413");
+    let answer = stand.send(&request);
+    assert_eq!(status(&answer), "413");
+    assert!(
+        answer.ends_with("\"}"),
+        "the connection was reset: {answer}"
+    );
 }

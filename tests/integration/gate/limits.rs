@@ -24,6 +24,7 @@ fn assert_refused(answer: &str, expected: &str) {
         expected == "503",
         "{answer:?}"
     );
+    assert!(answer.ends_with("\"}"), "not closed cleanly: {answer:?}");
 }
 
 #[test]
@@ -425,9 +426,28 @@ fn answers_that_cannot_be_relayed_are_502_and_spoil_only_their_lane() {
 #[test]
 fn bytes_behind_an_answer_never_reach_a_client() {
     let stand = Stand::new(Limits::default());
+    for path in ["/twice", "/late"] {
+        let mut client = stand.client();
+        client.send(&get(path));
+        assert_eq!(client.answer().body, "a");
+        if path == "/late" {
+            assert_eq!(stand.next_event(), Event::WriterFreed);
+        }
+        client.send(GET);
+        assert_eq!(client.answer().body, "GET /fine [Host=a] ");
+    }
+}
+
+#[test]
+fn a_lane_whose_answer_went_on_or_had_no_body_is_not_used_again() {
+    let stand = Stand::new(Limits::default());
     let mut client = stand.client();
     client.send(&get("/twice"));
     assert_eq!(client.answer().body, "a");
+    stand.wait_until(|gate| gate.figures().lanes == 0);
+    client.send(b"HEAD /large?3 HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.read_to("Content-Length: 3\r\n\r\n");
+    stand.wait_until(|gate| gate.figures().lanes == 0);
     client.send(GET);
     assert_eq!(client.answer().body, "GET /fine [Host=a] ");
 }

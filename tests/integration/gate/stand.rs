@@ -296,6 +296,13 @@ fn serve(mut request: Request, departures: &Departures, events: &Sender<Event>) 
         "/twice" => {
             write(request, b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\naHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nb");
         }
+        "/late" => {
+            let mut writer = request.into_writer();
+            let mut write = |text: &[u8]| writer.write_all(text).and_then(|()| writer.flush());
+            let _ = write(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na");
+            let _ = write(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nb");
+            let _ = events.send(Event::WriterFreed);
+        }
         "/peer" => answer(request, &peer.address.to_string()),
         _ => {
             let text = echo(&mut request);
