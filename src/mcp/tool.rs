@@ -71,22 +71,24 @@ impl Failure {
 }
 
 impl<C> Tool<C> {
-    /// The entry of this tool in `tools/list`.
+    /// The entry of this tool in `tools/list`. Hints that only say the protocol's default, or nothing beside
+    /// another one, are left out: a model's context is small.
     pub fn definition(&self) -> Value {
-        let destroys = self.effect == Effect::Destroys;
+        let annotations = match self.effect {
+            Effect::Reads => json!({"readOnlyHint": true}),
+            effect => json!({
+                "readOnlyHint": false,
+                "destructiveHint": effect == Effect::Destroys,
+                "idempotentHint": effect == Effect::Sets,
+            }),
+        };
         json!({
             "name": self.name,
             "title": self.title,
             "description": self.about,
             "inputSchema": object_schema(self.params, Unknown::Refused),
             "outputSchema": object_schema(&self.fields_out(), Unknown::Open),
-            "annotations": {
-                "title": self.title,
-                "readOnlyHint": self.effect == Effect::Reads,
-                "destructiveHint": destroys,
-                "idempotentHint": matches!(self.effect, Effect::Reads | Effect::Sets),
-                "openWorldHint": true,
-            },
+            "annotations": annotations,
         })
     }
 
@@ -238,6 +240,6 @@ mod tests {
             definition["outputSchema"]["required"],
             json!(["summary", "double"])
         );
-        assert_eq!(definition["annotations"]["readOnlyHint"], true);
+        assert_eq!(definition["annotations"], json!({"readOnlyHint": true}));
     }
 }

@@ -112,12 +112,14 @@ fn kind(shape: &Shape) -> Value {
 
 #[test]
 fn one_parameter_name_means_one_thing() {
-    let mut meanings: BTreeMap<&str, (Value, &str)> = BTreeMap::new();
+    let mut meanings: BTreeMap<(&str, bool), (Value, &str)> = BTreeMap::new();
     for (tool, field) in
         tools::all().flat_map(|tool| tool.params.iter().map(move |field| (tool, field)))
     {
+        // `properties` are names where a tool reads and values where it writes: both are Mixpanel's own words.
+        let writes = field.name == "properties" && tool.effect != Effect::Reads;
         let meaning = meanings
-            .entry(field.name)
+            .entry((field.name, writes))
             .or_insert_with(|| (kind(&field.shape), tool.name));
         assert_eq!(
             meaning.0,
@@ -128,7 +130,7 @@ fn one_parameter_name_means_one_thing() {
             tool.name
         );
     }
-    assert_eq!(meanings["project_id"].0["type"], "string");
+    assert_eq!(meanings[&("project_id", false)].0["type"], "string");
 }
 
 #[test]
