@@ -17,14 +17,17 @@ pub enum Scope {
     Dialog(u64),
 }
 
-/// The calls that run now.
+/// A call: its scope, and its id as JSON text.
+type Key = (Scope, String);
+
+/// The calls that run now. A client may use an id twice at once; then both are meant.
 #[derive(Clone, Default)]
-pub struct Running(Arc<Mutex<HashMap<(Scope, String), Vec<Cancellation>>>>);
+pub struct Running(Arc<Mutex<HashMap<Key, Vec<Cancellation>>>>);
 
 /// Keeps one call known; forgotten when dropped.
 pub struct Entry {
     running: Running,
-    key: (Scope, String),
+    key: Key,
     cancellation: Cancellation,
 }
 
@@ -64,7 +67,7 @@ impl Running {
         found.iter().for_each(Cancellation::cancel);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(Scope, String), Vec<Cancellation>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Vec<Cancellation>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
