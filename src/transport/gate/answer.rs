@@ -5,7 +5,8 @@ use httparse::{EMPTY_HEADER, Header, Status};
 
 use super::chunks::Chunks;
 
-const HEAD_BYTES_MAX: usize = 32 * 1024;
+/// At most a relay's smallest buffer, so that a head never waits for room.
+const HEAD_BYTES_MAX: usize = 16 * 1024;
 const FIELDS_MAX: usize = 64;
 
 /// The answer cannot be relayed: it is malformed, or has no end that can be known.

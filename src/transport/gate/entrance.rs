@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use std::{io, mem, thread};
 
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{Shutdown, listen, shutdown, sockopt};
 
 use super::connection;
@@ -114,7 +115,7 @@ impl Gate {
     /// Lets nobody in any more, closes idle connections, lets running answers end and closes theirs. Returns when all are
     /// gone, or after `patience`, when it cuts the rest.
     pub fn close(&self, patience: Duration) {
-        // Ends the `accept` that waits, and refuses those who come.
+        // Wakes the thread that accepts, and refuses those who come.
         let _ = shutdown(&self.listener, Shutdown::Both);
         self.house.close(patience);
     }
@@ -143,7 +144,7 @@ impl Drop for Gate {
     }
 }
 
-/// Accepted sockets inherit these.
+/// Accepted sockets inherit all but the last.
 fn prepare(listener: &TcpListener) -> io::Result<()> {
     sockopt::set_tcp_nodelay(listener, true)?;
     sockopt::set_socket_keepalive(listener, true)?;
@@ -153,6 +154,7 @@ fn prepare(listener: &TcpListener) -> io::Result<()> {
     sockopt::set_tcp_user_timeout(listener, UNACKNOWLEDGED_MS_MAX)?;
     sockopt::set_socket_send_buffer_size(listener, SEND_BUFFER_BYTES)?;
     listen(listener, BACKLOG)?;
+    listener.set_nonblocking(true)?;
     Ok(())
 }
 
@@ -160,6 +162,9 @@ fn accept(listener: &TcpListener, house: &Arc<Gatehouse>) {
     let turning_away = Arc::new(AtomicUsize::new(0));
     let mut failing = false;
     while !house.is_closing() {
+        // Waits for a client without the reserve, and takes it in with it.
+        let _ = poll(&mut [PollFd::new(listener, PollFlags::IN)], None);
+        let hold = house.lanes.reserve.hold();
         match listener.accept() {
             Ok((stream, address)) => {
                 failing = false;
@@ -170,12 +175,15 @@ fn accept(listener: &TcpListener, house: &Arc<Gatehouse>) {
             Err(error)
                 if matches!(
                     error.kind(),
-                    io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted
+                    io::ErrorKind::ConnectionAborted
+                        | io::ErrorKind::Interrupted
+                        | io::ErrorKind::WouldBlock
                 ) => {}
             Err(error) => {
                 if !mem::replace(&mut failing, true) {
                     log::warn!("cannot accept connections for now: {error}");
                 }
+                drop(hold);
                 thread::sleep(ACCEPT_PAUSE);
             }
         }
@@ -191,11 +199,13 @@ fn let_in(
     let (stream, refusal) = match house.enter(stream, address) {
         Ok(entry) => {
             let clients = Arc::clone(house);
+            let guest = Arc::clone(&entry.guest);
             let served = thread::Builder::new()
                 .stack_size(STACK_BYTES)
                 .spawn(move || connection::serve(&clients, &entry));
             if let Err(error) = served {
                 log::warn!("no thread for a connection: {error}");
+                connection::refuse(&guest.stream, &Refusal::ConnectionsTaken, false);
             }
             return;
         }

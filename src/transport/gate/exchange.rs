@@ -97,7 +97,8 @@ impl Exchange<'_> {
     fn fetch(&mut self, lane: &UnixStream) -> Result<(), Failure> {
         loop {
             self.send_request(lane);
-            if self.relay.is_broken_off() {
+            if self.relay.is_broken() {
+                self.deliver()?;
                 return Err(Failure::Server(Refusal::AnswerBroken));
             }
             let reading = self.relay.wants_more();

@@ -4,29 +4,32 @@
 //! (`util/task_pool.rs`). So lanes are opened one by one, and each must have answered a request before it is used or the
 //! next is opened. What tiny_http's user answers to that request, which has no [`super::Peer`], does not matter.
 
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
 use super::answer::Answer;
+use super::exchange::timespec;
 use super::limits::Limits;
 use super::place::Place;
+use super::reserve::Reserve;
 
 const PROOF: &[u8] = b"GET /lane HTTP/1.1\r\nHost: gate\r\n\r\n";
 const PROOF_TIME: Duration = Duration::from_secs(5);
 /// Lanes kept open without a request; each costs tiny_http a thread.
 const IDLE_MAX: usize = 64;
-/// Descriptors that must be free before a lane is opened: a failed `accept` would end tiny_http's listener for ever.
-const DESCRIPTORS_FREE: usize = 4;
+/// Long enough for tiny_http to have accepted a lane; the reserve is lent for no longer, though the proof may be slow.
+const ACCEPT_TIME: Duration = Duration::from_millis(200);
 
 /// All lanes of one gate.
 pub(super) struct Lanes {
     place: Place,
+    pub(super) reserve: Reserve,
     open_max: usize,
     waiting_max: usize,
     waiting_time: Duration,
@@ -62,6 +65,7 @@ impl Lanes {
     pub(super) fn new(place: Place, limits: &Limits) -> Lanes {
         Lanes {
             place,
+            reserve: Reserve::default(),
             open_max: limits.lanes,
             waiting_max: limits.waiting,
             waiting_time: limits.waiting_time,
@@ -127,7 +131,7 @@ impl Lanes {
         state.opening = true;
         state.open += 1;
         drop(state);
-        let proved = connect_and_prove(&self.place);
+        let proved = connect_and_prove(&self.place, &self.reserve);
         let mut state = self.lock();
         state.opening = false;
         if proved.is_err() {
@@ -193,15 +197,16 @@ impl Drop for Slot {
     }
 }
 
-fn connect_and_prove(place: &Place) -> io::Result<UnixStream> {
-    let free: io::Result<Vec<File>> = (0..DESCRIPTORS_FREE)
-        .map(|_| File::open("/dev/null"))
-        .collect();
-    drop(free?);
-    let mut stream = place.connect()?;
+fn connect_and_prove(place: &Place, reserve: &Reserve) -> io::Result<UnixStream> {
+    let mut stream = reserve.lend(|| {
+        let mut stream = place.connect()?;
+        stream.set_write_timeout(Some(PROOF_TIME))?;
+        stream.write_all(PROOF)?;
+        let mut sockets = [PollFd::new(&stream, PollFlags::IN)];
+        poll(&mut sockets, timespec(Some(ACCEPT_TIME)).as_ref())?;
+        Ok(stream)
+    })?;
     stream.set_read_timeout(Some(PROOF_TIME))?;
-    stream.set_write_timeout(Some(PROOF_TIME))?;
-    stream.write_all(PROOF)?;
     let deadline = Instant::now() + PROOF_TIME;
     let mut bytes = Vec::new();
     let mut answer = Answer::new(false);

@@ -13,7 +13,7 @@
 //! | `connection` | the loop of one client |
 //! | `head`, `target`, `chunks` | RFC 9112, strictly |
 //! | `exchange`, `relay`, `answer` | a request on its way in, its answer on its way out, on one thread |
-//! | `lane`, `place` | the connections to tiny_http, and the socket they go to |
+//! | `lane`, `place`, `reserve` | the connections to tiny_http, the socket they go to, and what is kept back for them |
 //! | `peer`, `departures` | what the side behind the gate learns of a client |
 //! | `limits`, `allowance`, `refusal` | what may be taken, what is, and what is said when it is too much |
 //!
@@ -34,6 +34,7 @@ mod peer;
 mod place;
 mod refusal;
 mod relay;
+mod reserve;
 mod target;
 
 pub use departures::{Departures, Watch};

@@ -92,9 +92,9 @@ impl<'a> Relay<'a> {
         self.answer.is_complete()
     }
 
-    /// Nothing more will come, and the client has what came.
-    pub(super) fn is_broken_off(&self) -> bool {
-        self.broken && !self.is_pending()
+    /// Nothing more will come, though it should.
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken
     }
 
     /// The lane cannot serve another request.
@@ -114,9 +114,6 @@ impl<'a> Relay<'a> {
 
     /// Whether the lane should be read, with room made for it.
     pub(super) fn wants_more(&mut self) -> bool {
-        if self.broken {
-            return false;
-        }
         if self.sent > 0 && self.sent >= self.bytes.len() / 2 {
             self.bytes.drain(..self.sent);
             self.sent = 0;
