@@ -56,7 +56,7 @@ pub(super) const TOOLS: &[Tool<Ask>] = &[
             )
             .about("time: UTC, in projects from before 2023 the project's zone."),
             Field::always("counts", Shape::MapOf(&Shape::Count))
-                .about("By event, of all that the user did in these days."),
+                .about("By event, of all in these days."),
             Field::always("truncated", Shape::Flag),
         ],
         run: |ask, arguments| {
@@ -67,7 +67,7 @@ pub(super) const TOOLS: &[Tool<Ask>] = &[
 
 args! {
     struct GetUserProfile {
-        /// The user's id, exactly.
+        /// The user's id, exact.
         distinct_id: Text<255>,
         /// Project id. Default: the server's or the request's project.
         project_id: Option<Id>,
@@ -76,7 +76,7 @@ args! {
 
 args! {
     struct GetProfileEventActivity {
-        /// The user's id, exactly.
+        /// The user's id, exact.
         distinct_id: Text<255>,
         /// First day, YYYY-MM-DD. Default: 29 days before to_date.
         from_date: Option<Date>,

@@ -181,9 +181,8 @@ fn where_no_figure_of_the_range_is_exact_there_is_no_total() {
 
     assert_eq!(values(&data["series"]), [("Buy", None, vec![2.0, 3.0])]);
     assert!(
-        summary(&data).contains(
-            r#""Buy" up to 3 (2024-03-02); figures of single dates must not be added up"#
-        ),
+        summary(&data)
+            .contains(r#""Buy" from 2 to 3; figures of single dates must not be added up"#),
         "{data}"
     );
     assert_eq!(upstream.requests().len(), 2);

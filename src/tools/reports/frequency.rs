@@ -10,18 +10,19 @@ use crate::tools::ask::{Ask, bad_arguments, counted, days, object, quoted, span,
 
 use super::split::{
     CalendarUnit, Row, SEGMENTS_ASKED, by_segment, cut_note, keep_heaviest, list_of, on_expression,
-    unsplit,
+    segments, unsplit,
 };
 
 pub(super) const QUERY: Tool<Ask> = Tool {
     name: "mixpanel_query_frequency",
     title: "Frequency",
-    about: "Tells how often users do an event: in how many hours or days of each day, week or month they were active. Costs 1 query of the 60 an hour.",
+    about: "Tells how often users do an event: in how many hours or days of each day, week or month. Costs 1 query of the 60 an hour.",
     effect: Effect::Reads,
     params: QueryFrequency::FIELDS,
     output: &[
-        Field::always("periods", list_of(&PERIOD))
-            .about("at_least: users active in at least 1, 2, 3, … addiction_units; zeros at the end left out."),
+        Field::always("periods", list_of(&PERIOD)).about(
+            "at_least: users active in at least 1, 2, 3, … addiction_units; no zeros at the end.",
+        ),
         Field::always("truncated", Shape::Flag),
     ],
     run: |ask, arguments| query_frequency(ask, QueryFrequency::read(arguments)),
@@ -38,17 +39,17 @@ args! {
     struct QueryFrequency {
         /// Event name, exact.
         event: Text<255>,
-        /// First day, YYYY-MM-DD, in the project's time zone.
+        /// First day, YYYY-MM-DD.
         from_date: Date,
         /// Last day, YYYY-MM-DD, inclusive.
         to_date: Date,
         /// Length of a period. Default day.
         unit: Option<CalendarUnit>,
-        /// What is counted within a period: hours or days in which a user was active. Default hour.
+        /// Counted in a period: active hours or days. Default hour.
         addiction_unit: Option<FrequencyUnit>,
         /// Filter expression, such as properties["plan"] == "pro".
         r#where: Option<Text<4000>>,
-        /// Property to split by: a plain name, or an expression such as user["plan"].
+        /// Property to split by: a name, or an expression such as user["plan"].
         on: Option<Text<1000>>,
         /// Project id. Default: the server's or the request's project.
         project_id: Option<Id>,
@@ -117,7 +118,10 @@ fn query_frequency(ask: &Ask, args: QueryFrequency) -> Result<Answer, Failure> {
     let summary = format!(
         "{asked}: a user who was active was so in {mean} {addiction_unit}s of a {} on average; {}{}",
         unit.word(),
-        counted(periods.len(), "line"),
+        match &on {
+            Some(_) => counted(segments(&periods).len(), "segment"),
+            None => counted(periods.len(), unit.word()),
+        },
         cut_note(whole),
     );
     let periods: Vec<Value> = periods.iter().map(period_json).collect();

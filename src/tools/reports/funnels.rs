@@ -28,7 +28,7 @@ const OVERALL: &str = "$overall";
 pub(super) const LIST: Tool<Ask> = Tool {
     name: "mixpanel_list_saved_funnels",
     title: "Saved funnels",
-    about: "Lists the project's saved funnels: id, name, and steps and creator if Mixpanel sends them. mixpanel_query_funnel computes one. Costs 1 query of the 60 an hour.",
+    about: "Lists the project's saved funnels, for mixpanel_query_funnel. Steps and creator only if Mixpanel sends them. Costs 1 query of the 60 an hour.",
     effect: Effect::Reads,
     params: ListSavedFunnels::FIELDS,
     output: &[
@@ -53,10 +53,8 @@ pub(super) const QUERY: Tool<Ask> = Tool {
     effect: Effect::Reads,
     params: QueryFunnel::FIELDS,
     output: &[
-        Field::always("steps", STEPS)
-            .about("Everybody over the whole range; conversion from 0 to 1."),
-        Field::sometimes("breakdown", BREAKDOWN)
-            .about("By date and segment: counts by step, conversion from first to last."),
+        Field::always("steps", STEPS).about("Everybody; conversion from 0 to 1."),
+        Field::sometimes("breakdown", BREAKDOWN),
         Field::always("truncated", Shape::Flag),
     ],
     run: |ask, arguments| query_funnel(ask, QueryFunnel::read(arguments)),
@@ -93,17 +91,17 @@ args! {
     struct QueryFunnel {
         /// Id of a saved funnel.
         funnel_id: Id,
-        /// First day, YYYY-MM-DD, in the project's time zone.
+        /// First day, YYYY-MM-DD.
         from_date: Date,
         /// Last day, YYYY-MM-DD, inclusive.
         to_date: Date,
-        /// Time for all steps, in length_unit; at most 90 days. Default: as saved.
+        /// Time for all steps, in length_unit, at most 90 days. Default: as saved.
         length: Option<Int<1, 7_776_000>>,
         /// Unit of length. Default day.
         length_unit: Option<LengthUnit>,
-        /// Divides the answer in time. Default: the whole range at once.
+        /// Divides the range. Default: the whole range at once.
         unit: Option<CalendarUnit>,
-        /// Property to split by: a plain name, or an expression such as user["plan"].
+        /// Property to split by: a name, or an expression such as user["plan"].
         on: Option<Text<1000>>,
         /// Filter expression, such as properties["plan"] == "pro".
         r#where: Option<Text<4000>>,

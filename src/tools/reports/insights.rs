@@ -16,12 +16,12 @@ const SERIES_NAMED: usize = 5;
 pub(super) const QUERY: Tool<Ask> = Tool {
     name: "mixpanel_query_insights",
     title: "Insights report",
-    about: "Computes a saved Insights report as it stands in Mixpanel, with its own days. The bookmark_id is in the report's address, after `report-`. Costs 1 query of the 60 an hour.",
+    about: "Computes a saved Insights report over its own days. The bookmark_id is in the report's address, after `report-`. Costs 1 query of the 60 an hour.",
     effect: Effect::Reads,
     params: QueryInsights::FIELDS,
     output: &[
         Field::always("series", Shape::MapOf(&Shape::Any))
-            .about("By event or metric; below it what headers say, at last numbers by date."),
+            .about("By event or metric, then as headers say, then by date."),
         Field::always("headers", list_of(&Shape::Words)),
         Field::sometimes("from_date", Shape::Words),
         Field::sometimes("to_date", Shape::Words),

@@ -29,14 +29,13 @@ const FIGURES_MAX: usize = 8;
 pub(super) const QUERY: Tool<Ask> = Tool {
     name: "mixpanel_query_retention",
     title: "Retention",
-    about: "Tells how many of the users who did born_event came back and did event, by cohort (the day, week or month of born_event) and interval after it. Costs 1 query of the 60 an hour.",
+    about: "Tells how many users who did born_event came back to do event, by cohort (day, week or month of born_event) and interval. Costs 1 query of the 60 an hour.",
     effect: Effect::Reads,
     params: QueryRetention::FIELDS,
     output: &[
         Field::always("cohorts", list_of(&COHORT))
-            .about("counts and rates (0 to 1 of users) by interval; the first is the 0th, less than one unit after."),
-        Field::always("overall", list_of(&OVERALL))
-            .about("Rates over all cohorts whose interval is over."),
+            .about("counts and rates (of users, 0 to 1) by interval, from the 0th on."),
+        Field::always("overall", list_of(&OVERALL)).about("Over cohorts whose interval is over."),
         Field::always("truncated", Shape::Flag),
     ],
     run: |ask, arguments| query_retention(ask, QueryRetention::read(arguments)),
@@ -57,25 +56,25 @@ const OVERALL: Shape = Shape::Object(&[
 
 args! {
     struct QueryRetention {
-        /// First day, YYYY-MM-DD, in the project's time zone.
+        /// First day, YYYY-MM-DD.
         from_date: Date,
         /// Last day, YYYY-MM-DD, inclusive.
         to_date: Date,
-        /// Event that begins, as Sign Up. Ignored by Mixpanel with the type compounded.
+        /// Event that begins. Ignored when compounded.
         born_event: Text<255>,
-        /// Event that counts as coming back. Default: any event.
+        /// Event that counts as coming back. Default: any.
         event: Option<Text<255>>,
-        /// Filter expression for born_event, such as properties["plan"] == "pro".
+        /// Filter expression for born_event.
         born_where: Option<Text<4000>>,
         /// Filter expression for event, such as properties["plan"] == "pro".
         r#where: Option<Text<4000>>,
-        /// birth: from the first born_event on, compounded: from each event on to the next. Default birth.
+        /// birth (default): from the first born_event. compounded: from each event to the next.
         retention_type: Option<RetentionType>,
-        /// Length of a cohort and of an interval. Default day.
+        /// Length of cohorts and intervals. Default day.
         unit: Option<CalendarUnit>,
         /// Intervals after the 0th. Default 7.
         interval_count: Option<Int<1, INTERVALS_MAX>>,
-        /// Property of event to split by: a plain name, or an expression such as user["plan"].
+        /// Property of event to split by: a name or an expression.
         on: Option<Text<1000>>,
         /// Project id. Default: the server's or the request's project.
         project_id: Option<Id>,

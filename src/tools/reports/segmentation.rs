@@ -17,13 +17,15 @@ use crate::tools::ask::{
 const SERIES_DEFAULT: usize = 60;
 /// The most segments that Mixpanel gives.
 const SERIES_MAX: usize = 10_000;
+/// Mixpanel's name for the segment of events that do not have the property.
+const UNDEFINED: &str = "undefined";
 /// How many series a summary names.
 const SERIES_NAMED: usize = 3;
 
 pub(super) const QUERY: Tool<Ask> = Tool {
     name: "mixpanel_query_segmentation",
     title: "Segmentation",
-    about: "Counts one event over time, filtered by where and split by a property (on); or sums or averages a numeric property (aggregate, with on). For counts of several events use mixpanel_get_event_count. Costs 1 query of the 60 an hour, 2 for unique and average.",
+    about: "Counts one event over time, filtered by where, split by the property on; or sums or averages the number on (aggregate). For counts of several events use mixpanel_get_event_count. Costs 1 query of the 60 an hour, 2 for unique and average.",
     effect: Effect::Reads,
     params: QuerySegmentation::FIELDS,
     output: &[
@@ -39,7 +41,7 @@ pub(super) const QUERY: Tool<Ask> = Tool {
                 max: SERIES_MAX,
             },
         )
-        .about("One for each segment, largest first: values by date, and total of the whole range where there is an exact one. Users and averages do not add up."),
+        .about("Largest first. total: of the whole range, only where exact."),
         Field::always("truncated", Shape::Flag),
     ],
     run: |ask, arguments| query_segmentation(ask, QuerySegmentation::read(arguments)),
@@ -49,19 +51,19 @@ args! {
     struct QuerySegmentation {
         /// Event name, exact.
         event: Text<255>,
-        /// First day, YYYY-MM-DD, in the project's time zone.
+        /// First day, YYYY-MM-DD.
         from_date: Date,
         /// Last day, YYYY-MM-DD, inclusive.
         to_date: Date,
-        /// Step of time. Default day. Sums and averages take hour or day.
+        /// Step of time. Default day. Sums and averages: hour or day.
         unit: Option<SegmentationUnit>,
         /// general: events (default). unique: users. average: events a user.
         r#type: Option<CountType>,
-        /// Property to split by (or to sum): a plain name, or an expression such as user["plan"] or number(properties["price"]).
+        /// Property to split by or to sum: a name, or an expression such as number(properties["price"]).
         on: Option<Text<1000>>,
-        /// Filter expression, such as properties["plan"] == "pro" and properties["price"] > 5.
+        /// Filter expression, such as properties["plan"] == "pro".
         r#where: Option<Text<4000>>,
-        /// What to do with each step's events. Default count. sum and average work on the number in on; what is no number counts as 0.
+        /// Default count. sum, average: of the number in on; anything else counts as 0.
         aggregate: Option<Aggregate>,
         /// Most segments. Default 60.
         limit: Option<Int<1, 10_000>>,
@@ -131,11 +133,11 @@ impl Line {
         let values: Map<String, Value> = self
             .values
             .iter()
-            .map(|(date, number)| (date.clone(), whole(*number)))
+            .map(|(date, number)| (date.clone(), readable(*number)))
             .collect();
         let mut json = json!({"name": self.name, "values": values});
         if let Some(total) = self.total {
-            json["total"] = whole(total);
+            json["total"] = readable(total);
         }
         json
     }
@@ -144,13 +146,23 @@ impl Line {
     fn figure(&self) -> String {
         let name = quoted(&self.name);
         if let Some(total) = self.total {
-            return format!("{name} {}", whole(total));
+            return format!("{name} {}", readable(total));
         }
-        let highest = self.values.iter().max_by(|(_, a), (_, b)| a.total_cmp(b));
-        match highest {
-            Some((date, number)) => format!("{name} up to {} ({date})", whole(*number)),
-            None => format!("{name} 0"),
-        }
+        let (least, most) = self.values.values().fold(
+            (f64::INFINITY, f64::NEG_INFINITY),
+            |(least, most), number| (least.min(*number), most.max(*number)),
+        );
+        format!("{name} from {} to {}", readable(least), readable(most))
+    }
+}
+
+/// A number in at most four digits behind the point, where it has so few digits that these could matter.
+fn readable(number: f64) -> Value {
+    const DIGITS: f64 = 10_000.0;
+    if number.abs() < 1e11 {
+        whole((number * DIGITS).round() / DIGITS)
+    } else {
+        whole(number)
     }
 }
 
@@ -290,7 +302,8 @@ fn faults(
 }
 
 fn answer(ask: &Ask, asked: &str, mut lines: Vec<Line>, limit: usize) -> Result<Answer, Failure> {
-    if lines.iter().all(|line| line.weight() == 0.0) {
+    let mut numbers = lines.iter().flat_map(|line| line.values.values());
+    if numbers.all(|number| *number == 0.0) {
         let summary = format!(
             "{asked}: nothing found; names are case-sensitive, so check the event with mixpanel_list_events and properties with mixpanel_list_event_properties, or ask for other days"
         );
@@ -321,6 +334,9 @@ fn answer(ask: &Ask, asked: &str, mut lines: Vec<Line>, limit: usize) -> Result<
         counted(fitting.len(), "segment"),
         figures.join(", ")
     );
+    if fitting.iter().any(|line| line.name == UNDEFINED) {
+        summary.push_str("; \"undefined\" are events without the property, look at its name with mixpanel_list_event_properties if these are many");
+    }
     if fitting.iter().any(|line| line.total.is_none()) {
         summary.push_str("; figures of single dates must not be added up, and there is no exact one of the whole range");
     }

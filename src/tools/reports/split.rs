@@ -125,6 +125,11 @@ pub(super) fn by_segment<T>(by_date: BTreeMap<String, BTreeMap<String, T>>) -> V
     rows.collect()
 }
 
+/// The names of the segments in these rows.
+pub(super) fn segments<T>(rows: &[Row<T>]) -> BTreeSet<&str> {
+    rows.iter().map(Row::segment_name).collect()
+}
+
 /// Keeps the rows of the heaviest segments, as many as one answer can have. True if these are all.
 pub(super) fn keep_heaviest<T>(
     rows: &mut Vec<Row<T>>,
@@ -132,8 +137,7 @@ pub(super) fn keep_heaviest<T>(
     numbers: impl Fn(&T) -> usize,
 ) -> bool {
     let all: usize = rows.iter().map(|row| numbers(&row.found)).sum();
-    let segments: BTreeSet<&str> = rows.iter().map(Row::segment_name).collect();
-    let max = segments_max(SEGMENTS_MAX, all / segments.len().max(1));
+    let max = segments_max(SEGMENTS_MAX, all / segments(rows).len().max(1));
     let weights = rows
         .iter()
         .map(|row| (row.segment_name(), weight(&row.found)));
