@@ -193,3 +193,36 @@ fn an_error_under_200_is_a_failure_in_mixpanels_words() {
         );
     }
 }
+
+#[test]
+fn a_profile_that_is_too_large_for_one_answer_is_cut_and_it_says_so() {
+    let properties: serde_json::Map<String, Value> = (0..200)
+        .map(|number| (format!("p{number}"), "\"".repeat(10_000).into()))
+        .collect();
+    let upstream = Upstream::answering(move |_, _| {
+        let profile = json!({"$distinct_id": "ann", "$properties": properties});
+        Answer::json(200, &json!({"status": "ok", "results": [profile]}))
+    });
+    let server = TestServer::before(&upstream.url());
+    let params = json!({
+        "name": PROFILE,
+        "arguments": {"distinct_id": "ann"},
+        "_meta": {"progressToken": "p"},
+    });
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params});
+    let headers = [
+        ("accept", "application/json, text/event-stream"),
+        ("mcp-protocol-version", "2025-11-25"),
+    ];
+    // It could have become a stream, so it must fit into an event of one.
+    let answer = server.post("/mcp", &headers, &body.to_string());
+
+    assert!(answer.body.len() < 1_048_576, "{}", answer.body.len());
+    let answer = answer.json();
+    let data = &answer["result"]["structuredContent"];
+    let kept = data["properties"].as_object().unwrap().len();
+    assert!(kept > 0 && data["truncated"] == true, "{kept}");
+    let summary = data["summary"].as_str().unwrap();
+    let words = format!("200 properties; truncated, {kept} of them are here");
+    assert!(summary.contains(&words), "{summary}");
+}

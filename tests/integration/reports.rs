@@ -210,9 +210,14 @@ fn a_numeric_property_is_summed_and_averaged() {
     );
     // What is no number counts as 0; averages of days do not add up to one of the range.
     let average = ask("average");
-    let (_, total, numbers) = values(&average["series"]).remove(0);
-    assert_eq!((total, numbers[0]), (None, 6.25));
-    assert!((numbers[1] - 50.0 / 3.0).abs() < 1e-9);
+    assert_eq!(
+        values(&average["series"]),
+        [(ODD, None, vec![6.25, 16.6667])]
+    );
+    assert!(
+        summary(&average).contains("from 6.25 to 16.6667"),
+        "{average}"
+    );
 }
 
 #[test]
@@ -336,6 +341,64 @@ fn a_limit_keeps_the_largest_segments_and_says_that_there_are_more() {
     let whole = ask(3);
     assert_eq!(whole["series"].as_array().unwrap().len(), 3);
     assert_eq!(whole["truncated"], false);
+}
+
+#[test]
+fn events_without_the_property_are_told_as_such() {
+    let seeded = shop();
+    let arguments = march(2, json!({"event": ODD, "on": "Plan"}));
+    let data = seeded.server.data(SEGMENTATION, arguments);
+
+    assert_eq!(
+        values(&data["series"]),
+        [("undefined", Some(5.0), vec![2.0, 3.0])]
+    );
+    assert!(
+        summary(&data).contains(r#""undefined" are events without the property"#),
+        "{data}"
+    );
+}
+
+#[test]
+fn more_steps_of_time_than_can_be_read_are_refused_before_anything_is_asked() {
+    let seeded = Seeded::start();
+    for (tool, more) in [
+        (SEGMENTATION, json!({"event": "Buy"})),
+        (RETENTION, json!({"born_event": "Buy"})),
+        (FREQUENCY, json!({"event": "Buy"})),
+        (FUNNEL, json!({"funnel_id": "7509", "unit": "day"})),
+    ] {
+        let mut arguments = march(1, more);
+        arguments["from_date"] = "2014-03-01".into();
+        let facts = seeded.server.failure(tool, arguments);
+        assert_eq!(
+            facts["faults"],
+            json!([
+                "unit: 3654 days are 3654 steps of a day, at most 1500 are counted; take a longer unit or fewer days"
+            ]),
+            "{tool}"
+        );
+    }
+    assert!(seeded.requests().is_empty());
+}
+
+#[test]
+fn many_segments_of_many_dates_are_cut_to_what_can_be_read() {
+    let dates: Vec<String> = (0..1_000).map(|day| format!("date {day}")).collect();
+    let numbers: serde_json::Map<String, Value> =
+        dates.iter().map(|date| (date.clone(), json!(1))).collect();
+    let segments: serde_json::Map<String, Value> = (0..30)
+        .map(|number| (format!("s{number}"), numbers.clone().into()))
+        .collect();
+    let (_upstream, server) =
+        canned(json!({"data": {"series": dates, "values": segments}, "legend_size": 30}));
+    let data = server.data(
+        SEGMENTATION,
+        march(2, json!({"event": "Buy", "on": "plan"})),
+    );
+
+    assert_eq!(data["series"].as_array().unwrap().len(), 20);
+    assert_eq!(data["truncated"], true);
 }
 
 #[test]

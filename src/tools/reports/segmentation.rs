@@ -25,7 +25,7 @@ const SERIES_NAMED: usize = 3;
 pub(super) const QUERY: Tool<Ask> = Tool {
     name: "mixpanel_query_segmentation",
     title: "Segmentation",
-    about: "Counts one event over time, filtered by where, split by the property on; or sums or averages the number on (aggregate). For counts of several events use mixpanel_get_event_count. Costs 1 query of the 60 an hour, 2 for unique and average.",
+    about: "Counts one event over time, filtered by where, split by the property on; or sums or averages the number on (aggregate). For plain counts use mixpanel_get_event_count. Costs 1 query of the 60 an hour, 2 for unique and average.",
     effect: Effect::Reads,
     params: QuerySegmentation::FIELDS,
     output: &[
