@@ -1,4 +1,4 @@
-# One verb each. `make check` is what CI runs, no more and no less.
+# One verb each. CI runs `make check` and `make conformance`, no more and no less.
 
 CARGO ?= cargo
 
@@ -25,3 +25,7 @@ docs-check:
 # Renews what is generated: the README's tables and the snapshots of the published tools.
 docs:
 	UPDATE_GENERATED=1 $(CARGO) test --locked --test integration generated
+
+# The official conformance suite against the product and against a fixture server; needs npm and, the first time, its registry.
+conformance:
+	tests/conformance/run

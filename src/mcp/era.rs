@@ -99,8 +99,9 @@ fn check_headers(
     version: &str,
     headers: &Headers,
 ) -> Result<(), Fault> {
-    check_header(headers, VERSION_HEADER, version, false)?;
-    check_header(headers, "mcp-method", method, false)?;
+    for (name, wanted) in [(VERSION_HEADER, version), ("mcp-method", method)] {
+        agree(name, single(headers, name)? == wanted)?;
+    }
     let named_by = match method {
         "tools/call" | "prompts/get" => "name",
         "resources/read" => "uri",
@@ -108,47 +109,72 @@ fn check_headers(
     };
     // A request without the name is malformed in itself, and told so by its method.
     match params.get(named_by).and_then(Value::as_str) {
-        Some(name) => check_header(headers, "mcp-name", name, true),
+        Some(name) => agree("mcp-name", decoded(headers, "mcp-name")? == name),
         None => Ok(()),
     }
 }
 
-fn check_header(
+/// Compares a header field with the argument that it mirrors; an argument that is left out or null has none.
+pub(super) fn check_mirrored(
     headers: &Headers,
     name: &str,
-    wanted: &str,
-    may_be_encoded: bool,
+    argument: Option<&Value>,
 ) -> Result<(), Fault> {
-    let mismatch = |what: String| Err(Fault::new(jsonrpc::HEADER_MISMATCH, what));
+    let argument = match argument {
+        None | Some(Value::Null) if headers.get(name).is_none() => return Ok(()),
+        None | Some(Value::Null) => return agree(name, false),
+        // Only simple values are mirrored; anything else breaks the tool's schema, which the tool tells.
+        Some(Value::Array(_) | Value::Object(_)) => return Ok(()),
+        Some(argument) => argument,
+    };
+    let value = decoded(headers, name)?;
+    agree(
+        name,
+        match argument {
+            Value::String(text) => value == *text,
+            Value::Number(number) => value.parse::<f64>().ok() == number.as_f64(),
+            other => value == other.to_string(),
+        },
+    )
+}
+
+fn agree(name: &str, do_agree: bool) -> Result<(), Fault> {
+    match do_agree {
+        true => Ok(()),
+        false => Err(mismatch(format!(
+            "the header {name} is not what the body says"
+        ))),
+    }
+}
+
+fn mismatch(what: String) -> Fault {
+    Fault::new(jsonrpc::HEADER_MISMATCH, what)
+}
+
+fn single<'a>(headers: &'a Headers, name: &'a str) -> Result<&'a str, Fault> {
     let mut values = headers.all(name);
-    let (Some(value), None) = (values.next(), values.next()) else {
-        return mismatch(format!("the header {name} must be there exactly once"));
-    };
-    let decoded = if may_be_encoded {
-        decoded(value)
-    } else {
-        Some(value.to_owned())
-    };
-    match decoded {
-        Some(decoded) if decoded == wanted => Ok(()),
-        Some(_) => mismatch(format!("the header {name} is not what the body says")),
-        None => mismatch(format!("the header {name} is no valid base64 of UTF-8")),
+    match (values.next(), values.next()) {
+        (Some(value), None) => Ok(value),
+        _ => Err(mismatch(format!(
+            "the header {name} must be there exactly once"
+        ))),
     }
 }
 
 /// A header value as it is, or out of `=?base64?…?=`.
-fn decoded(value: &str) -> Option<String> {
+fn decoded(headers: &Headers, name: &str) -> Result<String, Fault> {
     use base64::Engine as _;
+    let value = single(headers, name)?;
     let Some(inner) = value
         .strip_prefix("=?base64?")
         .and_then(|rest| rest.strip_suffix("?="))
     else {
-        return Some(value.to_owned());
+        return Ok(value.to_owned());
     };
-    let bytes = base64::engine::general_purpose::STANDARD
-        .decode(inner)
-        .ok()?;
-    String::from_utf8(bytes).ok()
+    let bytes = base64::engine::general_purpose::STANDARD.decode(inner).ok();
+    bytes
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .ok_or_else(|| mismatch(format!("the header {name} is no valid base64 of UTF-8")))
 }
 
 pub(super) fn envelope(params: &Map<String, Value>) -> Option<&Map<String, Value>> {

@@ -12,6 +12,7 @@ pub mod era;
 pub mod headers;
 pub mod jsonrpc;
 pub mod methods;
+mod mirrored;
 pub mod result;
 pub mod revision;
 pub mod running;

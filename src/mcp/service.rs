@@ -11,6 +11,7 @@ use super::era::{self, HeaderRevision};
 use super::headers::Headers;
 use super::jsonrpc::{self, Body, Fault, Malformed, Message};
 use super::methods::{self, Asked};
+use super::mirrored::Mirrored;
 use super::revision::Revision;
 use super::running::{Entry, Running, Scope};
 use super::sessions::{SESSION_HEADER, Sessions};
@@ -21,6 +22,7 @@ pub const EVENT_BYTES_MAX: usize = 1_048_576 - 1_024;
 /// The server's side of the protocol: one for all transports.
 pub struct Service {
     pub(super) application: Box<dyn Application>,
+    mirrored: Mirrored,
     running: Running,
     sessions: Sessions,
     dialogs: AtomicU64,
@@ -175,6 +177,7 @@ impl Service {
     /// A service for what this application offers.
     pub fn new(application: impl Application) -> Arc<Service> {
         Arc::new(Service {
+            mirrored: Mirrored::of(&application.tools()),
             application: Box::new(application),
             running: Running::default(),
             sessions: Sessions::default(),
@@ -338,9 +341,14 @@ impl Service {
         headers: &Headers,
         via: &Via<'_>,
     ) -> Result<Standing, Refusal> {
-        let modern = |headers| match era::check_modern(method, params, headers) {
-            Ok(()) => Ok(Revision::V2026_07_28),
-            Err(fault) => Err(Refusal { status: 400, fault }),
+        let modern = |headers: Option<&Headers>| {
+            era::check_modern(method, params, headers)
+                .and_then(|()| match headers {
+                    Some(headers) if method == "tools/call" => self.mirrored.check(params, headers),
+                    _ => Ok(()),
+                })
+                .map(|()| Revision::V2026_07_28)
+                .map_err(|fault| Refusal { status: 400, fault })
         };
         let refuse = |status, code, message: String| {
             Err(Refusal {
