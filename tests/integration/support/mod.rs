@@ -2,6 +2,7 @@
 
 pub(crate) mod process;
 pub(crate) mod recorder;
+pub(crate) mod schema;
 pub(crate) mod seeded;
 pub(crate) mod server;
 pub(crate) mod upstream;

@@ -1,8 +1,9 @@
 //! A server under test, spoken to as any client would: over real HTTP.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use mixpanel_mcp_server::sandbox::Sandbox;
@@ -10,14 +11,22 @@ use mixpanel_mcp_server::server::Server;
 use mixpanel_mcp_server::settings::Command;
 use serde_json::{Value, json};
 
+use super::schema::Conversation;
+
 /// No answer takes longer in a test that is in order.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A server in this process, on a port that the system picked; stopped when dropped.
+///
+/// Whatever it says is held against the protocol's schemas, where they are at hand.
 pub(crate) struct TestServer {
     server: Server,
     agent: ureq::Agent,
+    /// Of Streamable HTTP by their session id, of HTTP+SSE by the address for messages.
+    conversations: Conversations,
 }
+
+type Conversations = Arc<Mutex<HashMap<String, Conversation>>>;
 
 /// An HTTP answer, read whole.
 #[derive(Debug)]
@@ -51,7 +60,11 @@ pub(crate) struct Event {
 }
 
 /// An open event stream.
-pub(crate) struct EventStream(BufReader<Box<dyn std::io::Read + Send>>);
+pub(crate) struct EventStream {
+    reader: BufReader<Box<dyn std::io::Read + Send>>,
+    conversation: Conversation,
+    conversations: Conversations,
+}
 
 impl TestServer {
     /// A server with these flags and variables; a port of its own comes by itself.
@@ -71,6 +84,7 @@ impl TestServer {
         TestServer {
             server,
             agent: agent(),
+            conversations: Conversations::default(),
         }
     }
 
@@ -191,6 +205,7 @@ impl TestServer {
         headers: &[(&str, &str)],
         body: &str,
     ) -> HttpAnswer {
+        let conversation = self.conversation(path, headers, body);
         let mut response = self.response(method, path, headers, body);
         let mut text = String::new();
         response
@@ -198,11 +213,44 @@ impl TestServer {
             .as_reader()
             .read_to_string(&mut text)
             .unwrap();
-        HttpAnswer {
+        let answer = HttpAnswer {
             status: response.status().as_u16(),
             headers: fields(&response),
             body: text,
+        };
+        if answer.header("content-type") == Some("application/json") && path != "/health" {
+            conversation.heard(&answer.json());
         }
+        if let Some(session) = answer.header("mcp-session-id") {
+            lock(&self.conversations).insert(session.to_owned(), conversation);
+        }
+        answer
+    }
+
+    /// The conversation that a request belongs to, with what it asks noted.
+    fn conversation(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Conversation {
+        let header = |name: &str| {
+            let found = headers
+                .iter()
+                .find(|(known, _)| known.eq_ignore_ascii_case(name));
+            found.map(|(_, value)| *value)
+        };
+        let known = lock(&self.conversations);
+        let held = known
+            .get(path)
+            .or_else(|| known.get(header("mcp-session-id")?));
+        let conversation = match (held, header("mcp-protocol-version")) {
+            (Some(held), _) => held.clone(),
+            (None, Some("2026-07-28")) => Conversation::at("2026-07-28"),
+            (None, Some(revision @ ("2024-11-05" | "2025-03-26" | "2025-06-18"))) => {
+                Conversation::at(revision)
+            }
+            (None, Some(_)) => Conversation::at("2025-11-25"),
+            // Who names no revision speaks the one that had no way to.
+            (None, None) => Conversation::at("2025-03-26"),
+        };
+        conversation.asked(body);
+        conversation
     }
 
     /// Sends a request whose answer is an event stream.
@@ -214,6 +262,10 @@ impl TestServer {
         headers: &[(&str, &str)],
         body: &str,
     ) -> EventStream {
+        let conversation = match path {
+            "/sse" => Conversation::at("2024-11-05"),
+            path => self.conversation(path, headers, body),
+        };
         let response = self.response(method, path, headers, body);
         let fields = fields(&response);
         assert_eq!(response.status(), 200, "{fields:?}");
@@ -221,7 +273,11 @@ impl TestServer {
             fields.contains(&("content-type".into(), "text/event-stream".into())),
             "{fields:?}"
         );
-        EventStream(BufReader::new(Box::new(response.into_body().into_reader())))
+        EventStream {
+            reader: BufReader::new(Box::new(response.into_body().into_reader())),
+            conversation,
+            conversations: self.conversations.clone(),
+        }
     }
 
     #[track_caller]
@@ -277,12 +333,12 @@ impl EventStream {
         let (mut name, mut data) = (String::new(), String::new());
         loop {
             let mut line = String::new();
-            if self.0.read_line(&mut line).unwrap() == 0 {
+            if self.reader.read_line(&mut line).unwrap() == 0 {
                 return None;
             }
             match line.trim_end_matches('\n') {
                 "" if data.is_empty() => (),
-                "" => return Some(Event { name, data }),
+                "" => break,
                 line if line.starts_with(':') => (),
                 line => match line.split_once(": ") {
                     Some(("event", value)) => name = value.to_owned(),
@@ -291,6 +347,15 @@ impl EventStream {
                 },
             }
         }
+        match name.as_str() {
+            "endpoint" => {
+                lock(&self.conversations).insert(data.clone(), self.conversation.clone());
+            }
+            _ => self
+                .conversation
+                .heard(&serde_json::from_str(&data).unwrap()),
+        }
+        Some(Event { name, data })
     }
 
     /// The next event, which must be a message: its JSON.
@@ -313,6 +378,10 @@ pub(crate) fn variables_before(upstream: &str) -> [(&'static str, String); 7] {
         ("MIXPANEL_SERVICE_ACCOUNT_SECRET", "sandbox".into()),
         ("MIXPANEL_PROJECT_ID", "12345".into()),
     ]
+}
+
+fn lock(conversations: &Conversations) -> std::sync::MutexGuard<'_, HashMap<String, Conversation>> {
+    conversations.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A sandbox of its own, to put a recorder before it.
