@@ -11,6 +11,7 @@ use crate::mcp::result::Outcome;
 use crate::mixpanel::Mixpanel;
 
 use super::ask::Ask;
+use super::{completions, prompts, resources};
 
 const GUIDANCE: &str = "Ask Mixpanel about a product's events and users, and send it events. Names of events and properties are exact, also in case: look them up with mixpanel_list_events and mixpanel_list_event_properties before you ask for counts. Dates are YYYY-MM-DD, both ends inclusive, in the project's time zone. The query API allows a project 60 queries an hour and 5 at once: ask for a range once rather than day by day. Prefer counts and reports to mixpanel_query_events, which reads raw events.";
 
@@ -68,36 +69,36 @@ impl Application for MixpanelApplication {
         arguments: &Value,
         call: &Call,
     ) -> Option<Result<Outcome, Fault>> {
-        let tool = super::all().find(|tool| tool.name == name)?;
+        let tool = super::named(name)?;
         Some(Ok(Outcome::Complete(tool.call(&self.ask(call), arguments))))
     }
 
-    fn resources(&self, _: &Call) -> Result<Vec<Value>, Fault> {
-        Ok(Vec::new())
+    fn resources(&self, call: &Call) -> Result<Vec<Value>, Fault> {
+        resources::list(&self.ask(call))
     }
 
     fn resource_templates(&self) -> Vec<Value> {
-        Vec::new()
+        resources::templates()
     }
 
-    fn read_resource(&self, _: &str, _: &Call) -> Option<Result<Vec<Value>, Fault>> {
-        None
+    fn read_resource(&self, uri: &str, call: &Call) -> Option<Result<Vec<Value>, Fault>> {
+        resources::read(uri, &self.ask(call))
     }
 
     fn prompts(&self) -> Vec<Value> {
-        Vec::new()
+        prompts::list()
     }
 
     fn prompt(
         &self,
-        _: &str,
-        _: &Map<String, Value>,
+        name: &str,
+        arguments: &Map<String, Value>,
         _: &Call,
     ) -> Option<Result<PromptOutcome, Fault>> {
-        None
+        Some(prompts::get(name, arguments)?.map(PromptOutcome::Complete))
     }
 
-    fn complete(&self, _: &CompletionWanted<'_>, _: &Call) -> Result<Completion, Fault> {
-        Ok(Completion::default())
+    fn complete(&self, wanted: &CompletionWanted<'_>, call: &Call) -> Result<Completion, Fault> {
+        Ok(completions::complete(wanted, &self.ask(call)))
     }
 }

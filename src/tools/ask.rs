@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::mcp::args::{Arg, Date, Id};
 use crate::mcp::call::Call;
@@ -43,6 +43,21 @@ impl Ask {
         Ask {
             clients,
             call: call.clone(),
+        }
+    }
+
+    /// What the tool of this name answers to one who did not call it: its data as JSON text, or the facts of its failure.
+    pub(super) fn told_by(&self, tool: &str, arguments: &Value) -> Result<String, Value> {
+        let Some(tool) = super::named(tool) else {
+            return Err(
+                json!({"kind": "unknown_tool", "error": format!("there is no tool {tool}")}),
+            );
+        };
+        let result = tool.call(self, arguments);
+        let told = result.structured.unwrap_or_default();
+        match result.is_error {
+            false => Ok(told),
+            true => Err(serde_json::from_str(&told).unwrap_or_default()),
         }
     }
 

@@ -1,4 +1,5 @@
-//! What a model can call: one file a toolset, a tool is a row of data and a function.
+//! What a model can call: one file a toolset, a tool is a row of data and a function. Beside the tools: resources,
+//! prompts and completions, which are made of them.
 //!
 //! **Invariant:** a handler sees only arguments that passed their shape, and never builds JSON-RPC.
 //!
@@ -7,11 +8,14 @@
 
 mod application;
 mod ask;
+mod completions;
 mod events;
 mod ingest;
 mod profiles;
 mod projects;
+mod prompts;
 mod reports;
+mod resources;
 
 pub use application::MixpanelApplication;
 pub use ask::Ask;
@@ -61,4 +65,9 @@ pub const TOOLSETS: &[Toolset] = &[
 /// Every tool, in the order in which they are listed.
 pub fn all() -> impl Iterator<Item = &'static Tool<Ask>> {
     TOOLSETS.iter().flat_map(|toolset| toolset.tools)
+}
+
+/// The tool of this name.
+fn named(name: &str) -> Option<&'static Tool<Ask>> {
+    all().find(|tool| tool.name == name)
 }

@@ -229,19 +229,3 @@ fn a_message_to_no_stream_is_told_by_its_status() {
     let address = stream.next().unwrap().data;
     assert_eq!(server.post(&address, &[], "{").status, 400);
 }
-
-#[test]
-fn lists_of_what_there_is_none_of_are_empty() {
-    let server = TestServer::shared();
-    for (method, name) in [
-        ("resources/list", "resources"),
-        ("resources/templates/list", "resourceTemplates"),
-        ("prompts/list", "prompts"),
-    ] {
-        assert_eq!(
-            server.rpc(method, json!({}))["result"],
-            json!({name: []}),
-            "{method}"
-        );
-    }
-}
