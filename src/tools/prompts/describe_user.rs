@@ -7,7 +7,7 @@ use super::prompt::{Argument, Filled, PROJECT_ID, Prompt, TRAPS};
 pub(super) const PROMPT: Prompt = Prompt {
     name: "describe_user",
     title: "Who is this user?",
-    about: "Reads one user's profile and events and tells who it is, how the product is used, and what went wrong. About 3 queries.",
+    about: "Reads one user's profile and events and tells who it is, how the product is used, and what went wrong. About 4 queries.",
     arguments: &[
         Argument {
             name: "distinct_id",

@@ -9,7 +9,7 @@ use super::prompt::{Argument, Filled, PROJECT_ID, Prompt, TRAPS};
 pub(super) const PROMPT: Prompt = Prompt {
     name: "explain_change",
     title: "Why did this number change?",
-    about: "Finds when an event's count changed, whether users or use changed, and which part of the users it comes from. About 9 queries.",
+    about: "Finds when an event's count changed, whether users or use changed, and which part of the users it comes from. About 13 queries.",
     arguments: &[
         Argument {
             name: "event",

@@ -9,7 +9,7 @@ use super::prompt::{Argument, Filled, PROJECT_ID, Prompt, TRAPS};
 pub(super) const PROMPT: Prompt = Prompt {
     name: "find_drop_off",
     title: "Where do users drop out?",
-    about: "Finds the step of a saved funnel that loses most users, who they are, and whether it became worse. About 6 queries.",
+    about: "Finds the step of a saved funnel that loses most users, who they are, and whether it became worse. About 8 queries.",
     arguments: &[
         Argument {
             name: "funnel",

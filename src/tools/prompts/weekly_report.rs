@@ -9,7 +9,7 @@ use super::prompt::{Argument, Filled, PROJECT_ID, Prompt, TRAPS};
 pub(super) const PROMPT: Prompt = Prompt {
     name: "weekly_report",
     title: "Weekly report",
-    about: "A report of the last seven whole days against the seven before: what grew, what fell, what to look at. About 9 queries.",
+    about: "A report of the last seven whole days against the seven before: what grew, what fell, what to look at. About 11 queries.",
     arguments: &[
         Argument {
             name: "event",
