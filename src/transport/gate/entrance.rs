@@ -11,6 +11,7 @@ use rustix::net::{Shutdown, listen, shutdown, sockopt};
 
 use super::connection;
 use super::departures::Departures;
+use super::exchange::timespec;
 use super::gatehouse::Gatehouse;
 use super::lane::Lanes;
 use super::limits::Limits;
@@ -162,8 +163,13 @@ fn accept(listener: &TcpListener, house: &Arc<Gatehouse>) {
     let turning_away = Arc::new(AtomicUsize::new(0));
     let mut failing = false;
     while !house.is_closing() {
-        // Waits for a client without the reserve, and takes it in with it.
-        let _ = poll(&mut [PollFd::new(listener, PollFlags::IN)], None);
+        // Lanes may be opened while no client comes, so the reserve is held only after one has.
+        let time = house.limits.lane_idle_time;
+        let _ = poll(
+            &mut [PollFd::new(listener, PollFlags::IN)],
+            timespec(Some(time)).as_ref(),
+        );
+        house.lanes.close_idle(time);
         let hold = house.lanes.reserve.hold();
         match listener.accept() {
             Ok((stream, address)) => {

@@ -126,7 +126,7 @@ impl Gatehouse {
             };
         }
         drop(guests);
-        self.lanes.close_idle();
+        self.lanes.close_all_idle();
     }
 
     fn lock(&self) -> MutexGuard<'_, Guests> {

@@ -21,8 +21,9 @@ use super::reserve::Reserve;
 
 const PROOF: &[u8] = b"GET /lane HTTP/1.1\r\nHost: gate\r\n\r\n";
 const PROOF_TIME: Duration = Duration::from_secs(5);
-/// Lanes kept open without a request; each costs tiny_http a thread.
+/// Lanes kept open without a request; each costs tiny_http a thread. After a while, only the second number.
 const IDLE_MAX: usize = 64;
+const IDLE_KEPT: usize = 4;
 /// Long enough for tiny_http to have accepted a lane; the reserve is lent for no longer, though the proof may be slow.
 const ACCEPT_TIME: Duration = Duration::from_millis(200);
 
@@ -39,10 +40,16 @@ pub(super) struct Lanes {
 
 #[derive(Default)]
 struct State {
-    idle: Vec<UnixStream>,
+    /// The longest idle first; the last is used next.
+    idle: Vec<IdleLane>,
     open: usize,
     opening: bool,
     waiting: usize,
+}
+
+struct IdleLane {
+    stream: UnixStream,
+    since: Instant,
 }
 
 /// A lane that one request has for itself. Dropped, it is cut; [`Lane::give_back`] keeps it.
@@ -79,7 +86,7 @@ impl Lanes {
         let mut deadline = None;
         let mut state = self.lock();
         loop {
-            if let Some(stream) = state.idle.pop() {
+            if let Some(IdleLane { stream, .. }) = state.idle.pop() {
                 drop(state);
                 // From here on its place is given back whatever happens.
                 let lane = self.lane(stream);
@@ -120,11 +127,26 @@ impl Lanes {
         let _ = self.place.connect();
     }
 
+    /// Cuts the lanes that have had no request for `time`, but for the last few.
+    pub(super) fn close_idle(&self, time: Duration) {
+        self.close_longest_idle(time, IDLE_KEPT);
+    }
+
     /// Cuts the lanes that have no request.
-    pub(super) fn close_idle(&self) {
+    pub(super) fn close_all_idle(&self) {
+        self.close_longest_idle(Duration::ZERO, 0);
+    }
+
+    fn close_longest_idle(&self, time: Duration, kept: usize) {
         let mut state = self.lock();
-        state.open -= state.idle.len();
-        state.idle.clear();
+        let others = state.idle.len().saturating_sub(kept);
+        let long_idle = |lane: &&IdleLane| lane.since.elapsed() >= time;
+        let count = state.idle.iter().take(others).take_while(long_idle).count();
+        state.open -= count;
+        let closed: Vec<IdleLane> = state.idle.drain(..count).collect();
+        drop(state);
+        drop(closed);
+        self.freed.notify_all();
     }
 
     fn open(self: &Arc<Lanes>, mut state: MutexGuard<'_, State>) -> Result<Lane, NoLane> {
@@ -171,7 +193,11 @@ impl Lane {
         if state.idle.len() >= IDLE_MAX {
             return;
         }
-        state.idle.push(self.stream);
+        let since = Instant::now();
+        state.idle.push(IdleLane {
+            stream: self.stream,
+            since,
+        });
         drop(state);
         self.slot.taken = false;
         self.slot.lanes.freed.notify_one();

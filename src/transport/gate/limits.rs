@@ -42,6 +42,8 @@ pub struct Limits {
     pub half_close_time: Duration,
     /// Requests at once behind the gate, streams included. One more waits.
     pub lanes: usize,
+    /// A lane without a request; then it is closed, but for a few.
+    pub lane_idle_time: Duration,
     /// Requests that wait for a lane. One more is answered 503.
     pub waiting: usize,
     /// A request's wait for a lane; then 503.
@@ -70,6 +72,7 @@ impl Default for Limits {
             delivery_time: Duration::from_secs(120),
             half_close_time: Duration::from_secs(1),
             lanes: 512,
+            lane_idle_time: Duration::from_secs(5),
             waiting: 256,
             waiting_time: Duration::from_secs(10),
             bodies_bytes: 64 * 1024 * 1024,

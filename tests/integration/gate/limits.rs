@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use mixpanel_mcp_server::transport::gate::Limits;
 
-use super::stand::{Client, Event, PATIENCE, Stand, status};
+use super::stand::{Client, Event, PATIENCE, Stand, TOGETHER, status};
 
 const SHORT: Duration = Duration::from_millis(150);
 const GET: &[u8] = b"GET /fine HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -180,6 +180,24 @@ fn a_hundred_hanging_calls_do_not_delay_others() {
         assert_eq!(stand.next_event(), Event::Departed);
     }
     stand.wait_until(|gate| gate.figures().lanes <= 1);
+}
+
+#[test]
+fn lanes_that_are_not_needed_any_more_are_closed() {
+    let limits = Limits {
+        lane_idle_time: SHORT,
+        ..Limits::default()
+    };
+    let stand = Stand::new(limits);
+    let mut clients: Vec<Client> = (0..TOGETHER).map(|_| stand.client()).collect();
+    for client in &mut clients {
+        client.send(&get("/together"));
+    }
+    for client in &mut clients {
+        assert_eq!(client.answer().body, "together");
+    }
+    stand.wait_until(|gate| gate.figures().lanes == 4);
+    stand.assert_serves();
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,8 @@ use tiny_http::{Request, Server};
 /// Longer than anything here takes; a test that waits so long has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 const RECEIVERS: usize = 4;
+/// Requests to `/together` are answered when so many have come.
+pub(crate) const TOGETHER: usize = 20;
 
 /// What the server behind the gate reports.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,13 +41,14 @@ impl Stand {
         let (gate, server) = Gate::start(listener, limits).unwrap();
         let (sender, events) = channel();
         let departures = gate.departures();
+        let barrier = Arc::new(Barrier::new(TOGETHER));
         let receivers = (0..RECEIVERS)
             .map(|_| {
                 let (server, sender) = (Arc::clone(&server), sender.clone());
-                let departures = departures.clone();
+                let (departures, barrier) = (departures.clone(), Arc::clone(&barrier));
                 thread::spawn(move || {
                     while let Ok(request) = server.recv() {
-                        serve(request, &departures, &sender);
+                        serve(request, &departures, &sender, &barrier);
                     }
                 })
             })
@@ -219,7 +222,12 @@ fn echo(request: &mut Request) -> String {
     )
 }
 
-fn serve(mut request: Request, departures: &Departures, events: &Sender<Event>) {
+fn serve(
+    mut request: Request,
+    departures: &Departures,
+    events: &Sender<Event>,
+    barrier: &Arc<Barrier>,
+) {
     let Some(peer) = Peer::of(&request) else {
         write(
             request,
@@ -310,6 +318,13 @@ fn serve(mut request: Request, departures: &Departures, events: &Sender<Event>) 
             }
             let _ = write(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nb");
             let _ = events.send(Event::WriterFreed);
+        }
+        "/together" => {
+            let barrier = Arc::clone(barrier);
+            thread::spawn(move || {
+                barrier.wait();
+                answer(request, "together");
+            });
         }
         "/peer" => answer(request, &peer.address.to_string()),
         _ => {
