@@ -64,7 +64,13 @@ pub struct Figures {
 
 impl Gate {
     /// Starts accepting on `listener`, and gives the tiny_http server that hands out the requests. Each has a [`super::Peer`]
-    /// or is to be answered 403. Its receivers must be running, or no request gets through.
+    /// or is to be answered 403. A receiver must be free soon, or no new lane is proved: it hands long calls on.
+    ///
+    /// An answer is written whole and flushed (tiny_http's writer buffers and does not flush when dropped), with
+    /// `Content-Length` or chunked. The request is dropped once answered: its lane waits for it.
+    ///
+    /// # Errors
+    /// No socket could be made, or the system gave no random bytes.
     pub fn start(
         listener: TcpListener,
         limits: Limits,
@@ -114,7 +120,7 @@ impl Gate {
     }
 
     /// Lets nobody in any more, closes idle connections, lets running answers end and closes theirs. Returns when all are
-    /// gone, or after `patience`, when it cuts the rest.
+    /// gone, or after `patience`, when it cuts the rest. Whoever waits in the server's `recv` goes on waiting.
     pub fn close(&self, patience: Duration) {
         // Wakes the thread that accepts, and refuses those who come.
         let _ = shutdown(&self.listener, Shutdown::Both);

@@ -187,20 +187,21 @@ impl Exchange<'_> {
         let limits = &self.house.limits;
         let relay = &self.relay;
         let total = match relay.began() {
-            None => Some(self.asked_at + limits.answer_time),
+            None => self.asked_at.checked_add(limits.answer_time),
             Some(_) if relay.is_stream() => None,
-            Some(began) => Some(began + limits.delivery_time),
+            Some(began) => began.checked_add(limits.delivery_time),
         };
         let stall = match relay.is_starved() {
             true => limits.write_stall.min(STARVED_STALL),
             false => limits.write_stall,
         };
-        let stall = relay.is_pending().then(|| relay.progress() + stall);
+        let pending_since = relay.is_pending().then(|| relay.progress());
+        let stall = pending_since.and_then(|since| since.checked_add(stall));
         let waits = relay.began().is_none() || relay.is_stream();
         let half = self
             .half_closed
             .filter(|_| waits)
-            .map(|since| since + limits.half_close_time);
+            .and_then(|since| since.checked_add(limits.half_close_time));
         let Some(deadline) = [total, stall, half].into_iter().flatten().min() else {
             return Ok(None);
         };
