@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
@@ -131,11 +131,19 @@ struct CallState {
     cancellation: Cancellation,
     outlet: Arc<dyn Outlet>,
     progress_token: Option<Value>,
-    /// The last progress told, and when.
-    told: Mutex<Option<(f64, Instant)>>,
+    told: Mutex<Told>,
     log_level: Option<Level>,
     client: ClientSide,
     answer_bytes_max: Option<usize>,
+}
+
+/// What a call has told its client so far.
+#[derive(Default)]
+struct Told {
+    /// The last progress, and when.
+    progress: Option<(f64, Instant)>,
+    /// Nothing may follow the answer.
+    answered: bool,
 }
 
 /// What the client said of itself with this request (2026-07-28) or in its handshake.
@@ -176,7 +184,7 @@ impl Call {
             cancellation: parts.cancellation,
             outlet,
             progress_token: parts.progress_token,
-            told: Mutex::new(None),
+            told: Mutex::default(),
             log_level: parts.log_level,
             client: parts.client,
             answer_bytes_max: parts.answer_bytes_max,
@@ -214,17 +222,15 @@ impl Call {
         let Some(token) = &self.0.progress_token else {
             return;
         };
-        // Held while sending, so that two threads of one call cannot overtake each other.
-        let mut told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.0.cancellation.is_cancelled() {
+        let Some(mut told) = self.telling() else {
             return;
-        }
-        if let Some((last, at)) = *told
+        };
+        if let Some((last, at)) = told.progress
             && (done <= last || at.elapsed() < PROGRESS_INTERVAL)
         {
             return;
         }
-        *told = Some((done, Instant::now()));
+        told.progress = Some((done, Instant::now()));
         let mut params = json!({"progressToken": token, "progress": done});
         if let Some(total) = total {
             params["total"] = total.into();
@@ -239,13 +245,26 @@ impl Call {
 
     /// Sends a log message to the client, if it asked for ones as grave as this.
     pub fn log(&self, level: Level, logger: &str, data: Value) {
-        if self.0.log_level.is_none_or(|least| level < least) || self.0.cancellation.is_cancelled()
-        {
+        if self.0.log_level.is_none_or(|least| level < least) {
             return;
         }
+        let Some(_telling) = self.telling() else {
+            return;
+        };
         let params = json!({"level": level.word(), "logger": logger, "data": data});
         self.0
             .outlet
             .send(&jsonrpc::notification("notifications/message", &params));
+    }
+    /// Nothing more is told: the answer comes next, also where the handler left a thread behind.
+    pub(super) fn end(&self) {
+        let mut told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.answered = true;
+    }
+
+    /// The right to tell something, to be held while sending, so that nothing overtakes anything. `None`: it is too late.
+    fn telling(&self) -> Option<MutexGuard<'_, Told>> {
+        let told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
+        (!told.answered && !self.0.cancellation.is_cancelled()).then_some(told)
     }
 }

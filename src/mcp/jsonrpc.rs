@@ -163,7 +163,8 @@ fn message(value: Value) -> Result<Message, Malformed> {
     };
     let params = match members.remove("params") {
         Some(Value::Object(params)) => params,
-        None => Map::new(),
+        // Some clients spell "none" as null.
+        None | Some(Value::Null) => Map::new(),
         Some(_) => return refuse(INVALID_PARAMS, "`params` must be an object"),
     };
     match id {

@@ -177,6 +177,7 @@ pub(super) fn run(service: &Service, asked: Asked, outlet: &Arc<dyn Outlet>) -> 
         told(&answer, &cancellation),
         begun.elapsed().as_millis()
     );
+    call.end();
     drop(entry);
     if cancellation.is_cancelled() {
         return None;

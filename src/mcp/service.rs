@@ -19,6 +19,11 @@ use super::sessions::{SESSION_HEADER, Sessions};
 /// The largest message on an event stream: SDK clients refuse events over 1 MiB; some room is left for the frame.
 pub const EVENT_BYTES_MAX: usize = 1_048_576 - 1_024;
 
+/// The most messages in a batch.
+const BATCH_MAX: usize = 32;
+/// The most bytes of a batch's answers, where the client sets no bound.
+const BATCH_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// The server's side of the protocol: one for all transports.
 pub struct Service {
     pub(super) application: Box<dyn Application>,
@@ -213,6 +218,15 @@ impl Service {
         via: &Via<'_>,
     ) -> Result<Reception, Malformed> {
         match message {
+            Message::Response | Message::Notification { .. }
+                if matches!(via, Via::Http { .. })
+                    && matches!(era::of_header(headers), HeaderRevision::Unknown) =>
+            {
+                Err(Malformed {
+                    id: Value::Null,
+                    fault: unknown_revision(),
+                })
+            }
             Message::Response if matches!(via, Via::Http { .. }) && is_modern_header(headers) => {
                 let fault = Fault::new(
                     jsonrpc::INVALID_REQUEST,
@@ -271,6 +285,9 @@ impl Service {
         if !revision.has_batches() {
             return refuse("batches exist only in revision 2025-03-26");
         }
+        if items.len() > BATCH_MAX {
+            return refuse(&format!("a batch has at most {BATCH_MAX} messages"));
+        }
         for item in items.iter().flatten() {
             if let Message::Request { method, params, .. } = item {
                 if method == "initialize" {
@@ -282,9 +299,10 @@ impl Service {
             }
         }
 
+        let count = items.len();
         let mut work = Work {
             service: self.clone(),
-            items: Vec::with_capacity(items.len()),
+            items: Vec::with_capacity(count),
             is_batch: true,
             cancellation: Cancellation::default(),
             wants_progress: false,
@@ -305,7 +323,16 @@ impl Service {
                     let inner = one.cancellation;
                     work.cancellation.then(move || inner.cancel());
                     work.wants_progress |= one.wants_progress;
-                    work.items.extend(one.items);
+                    work.items
+                        .extend(one.items.into_iter().map(|item| match item {
+                            Item::Ask(mut asked) => {
+                                // All the answers go out as one message.
+                                let max = asked.parts.answer_bytes_max.unwrap_or(BATCH_BYTES_MAX);
+                                asked.parts.answer_bytes_max = Some(max / count);
+                                Item::Ask(asked)
+                            }
+                            answered => answered,
+                        }));
                 }
             }
         }
@@ -379,10 +406,8 @@ impl Service {
                         });
                     }
                     HeaderRevision::Unknown => {
-                        let known = Revision::ALL.map(Revision::word).join(", ");
-                        let message =
-                            format!("the header MCP-Protocol-Version must be one of {known}");
-                        return refuse(400, jsonrpc::INVALID_REQUEST, message);
+                        let fault = unknown_revision();
+                        return Err(Refusal { status: 400, fault });
                     }
                     HeaderRevision::Legacy(revision) => Some(revision),
                     HeaderRevision::Absent => None,
@@ -573,6 +598,12 @@ struct Standing {
 struct Refusal {
     status: u16,
     fault: Fault,
+}
+
+fn unknown_revision() -> Fault {
+    let known = Revision::ALL.map(Revision::word).join(", ");
+    let message = format!("the header MCP-Protocol-Version must be one of {known}");
+    Fault::new(jsonrpc::INVALID_REQUEST, message)
 }
 
 fn is_modern_header(headers: &Headers) -> bool {

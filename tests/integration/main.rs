@@ -16,6 +16,8 @@ mod ingest;
 mod profiles;
 mod projects;
 mod prompts;
+/// Every revision of the protocol.
+mod protocol;
 mod reports;
 mod resources;
 mod stdio;

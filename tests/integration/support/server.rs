@@ -6,9 +6,13 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use mixpanel_mcp_server::mcp::application::Application;
+use mixpanel_mcp_server::mcp::service::Service;
 use mixpanel_mcp_server::sandbox::Sandbox;
 use mixpanel_mcp_server::server::Server;
 use mixpanel_mcp_server::settings::Command;
+use mixpanel_mcp_server::transport::gate::Limits;
+use mixpanel_mcp_server::transport::{Access, HttpServer, HttpSettings};
 use serde_json::{Value, json};
 
 use super::schema::Conversation;
@@ -20,7 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 ///
 /// Whatever it says is held against the protocol's schemas, where they are at hand.
 pub(crate) struct TestServer {
-    server: Server,
+    url: String,
+    stop: Box<dyn Fn() + Send + Sync>,
     agent: ureq::Agent,
     /// Of Streamable HTTP by their session id, of HTTP+SSE by the address for messages.
     conversations: Conversations,
@@ -81,8 +86,35 @@ impl TestServer {
             panic!("these settings do not serve")
         };
         let server = Server::start(*settings).unwrap();
+        TestServer::running(server.url(), move || server.stop(Duration::ZERO))
+    }
+
+    /// A server of the library's transport and protocol with other things to offer than the product's.
+    pub(crate) fn offering(application: impl Application) -> TestServer {
+        let settings = HttpSettings {
+            address: ([127, 0, 0, 1], 0).into(),
+            access: Access {
+                loopback: true,
+                allowed_origins: Vec::new(),
+                allowed_hosts: Vec::new(),
+                token: None,
+                credential_fields: &[],
+            },
+            json_response: false,
+            calls_max: 4,
+            waiting_max: 4,
+            streams_max: 4,
+            limits: Limits::default(),
+        };
+        let server = HttpServer::start(settings, Service::new(application)).unwrap();
+        let url = format!("http://{}", server.address());
+        TestServer::running(url, move || server.stop(Duration::ZERO))
+    }
+
+    fn running(url: String, stop: impl Fn() + Send + Sync + 'static) -> TestServer {
         TestServer {
-            server,
+            url,
+            stop: Box::new(stop),
             agent: agent(),
             conversations: Conversations::default(),
         }
@@ -119,7 +151,12 @@ impl TestServer {
 
     /// Where it listens, without a slash at the end.
     pub(crate) fn url(&self) -> String {
-        self.server.url()
+        self.url.clone()
+    }
+
+    /// Stops it: nobody is let in any more, and open streams are ended.
+    pub(crate) fn stop(&self) {
+        (self.stop)();
     }
 
     /// Calls a tool with the server's own credentials.
@@ -306,7 +343,7 @@ impl TestServer {
 
 impl Drop for TestServer {
     fn drop(&mut self) {
-        self.server.stop(Duration::ZERO);
+        self.stop();
     }
 }
 
