@@ -209,3 +209,46 @@ fn folder() -> Option<&'static PathBuf> {
     });
     found.as_ref()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether an answer to `method` breaks its schema, where the schemas are at hand.
+    #[track_caller]
+    fn check_refused(revision: &str, method: &str, answer: &Value) {
+        if folder().is_none() {
+            return;
+        }
+        let conversation = Conversation::at(revision);
+        conversation.asked(&json!({"jsonrpc": "2.0", "id": 1, "method": method}).to_string());
+        let heard = std::panic::catch_unwind(|| conversation.heard(answer));
+        assert!(heard.is_err(), "{answer} was taken");
+    }
+
+    #[test]
+    fn a_message_that_breaks_its_revision_is_refused() {
+        let result = |result: Value| json!({"jsonrpc": "2.0", "id": 1, "result": result});
+        let kept = json!({"tools": [], "resultType": "complete", "ttlMs": 1, "cacheScope": "all"});
+        check_refused(MODERN, "tools/list", &result(kept));
+        let audio = json!({"content": [{"type": "audio", "data": "", "mimeType": "audio/wav"}]});
+        check_refused("2024-11-05", "tools/call", &result(audio));
+        check_refused(
+            "2025-11-25",
+            "tools/list",
+            &result(json!({"tools": [{"name": "x"}]})),
+        );
+        let error = json!({"jsonrpc": "2.0", "id": 1, "error": {"code": -32022, "message": "no"}});
+        check_refused(MODERN, "tools/list", &error);
+        let progress = json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progress": 1}});
+        check_refused("2025-06-18", "tools/call", &progress);
+    }
+
+    #[test]
+    fn a_message_that_answers_nothing_is_refused_with_or_without_schemas() {
+        let answer = json!({"jsonrpc": "2.0", "id": 2, "result": {}});
+        let conversation = Conversation::at("2025-11-25");
+        let heard = std::panic::catch_unwind(|| conversation.heard(&answer));
+        assert!(heard.is_err());
+    }
+}
