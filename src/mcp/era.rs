@@ -123,8 +123,6 @@ pub(super) fn check_mirrored(
     let argument = match argument {
         None | Some(Value::Null) if headers.get(name).is_none() => return Ok(()),
         None | Some(Value::Null) => return agree(name, false),
-        // Only simple values are mirrored; anything else breaks the tool's schema, which the tool tells.
-        Some(Value::Array(_) | Value::Object(_)) => return Ok(()),
         Some(argument) => argument,
     };
     let value = decoded(headers, name)?;
@@ -132,8 +130,10 @@ pub(super) fn check_mirrored(
         name,
         match argument {
             Value::String(text) => value == *text,
+            Value::Bool(flag) => value.parse() == Ok(*flag),
             Value::Number(number) => value.parse::<f64>().ok() == number.as_f64(),
-            other => value == other.to_string(),
+            // Only simple values are mirrored; anything else breaks the tool's schema, which the tool tells.
+            Value::Null | Value::Array(_) | Value::Object(_) => true,
         },
     )
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::TestServer;
+use crate::support::{Answer, Pace, TestServer, Upstream};
 
 const STREAMS: (&str, &str) = ("accept", "application/json, text/event-stream");
 
@@ -228,4 +228,97 @@ fn a_message_to_no_stream_is_told_by_its_status() {
     let mut stream = server.stream("GET", "/sse", &[], "");
     let address = stream.next().unwrap().data;
     assert_eq!(server.post(&address, &[], "{").status, 400);
+}
+
+#[test]
+fn an_answer_is_json_for_whoever_does_not_insist_on_a_stream() {
+    let call = r#"{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"mixpanel_get_projects"}}"#;
+    for accept in ["*/*", "application/*", "application/json", STREAMS.1, ""] {
+        let headers = [("accept", accept)];
+        let answer = TestServer::shared().post("/mcp", &headers, call);
+        assert_eq!(
+            (answer.status, answer.header("content-type")),
+            (200, Some("application/json")),
+            "{accept}"
+        );
+        assert_eq!(answer.json()["id"], 3);
+    }
+}
+
+#[test]
+fn a_stream_is_kept_by_nobody_on_its_way() {
+    let server = TestServer::shared();
+    let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+    let answer = server.post("/mcp", &[("accept", "text/event-stream")], ping);
+    assert_eq!(
+        (
+            answer.header("content-type"),
+            answer.header("cache-control"),
+            answer.header("x-accel-buffering"),
+        ),
+        (
+            Some("text/event-stream"),
+            Some("no-cache, no-transform"),
+            Some("no"),
+        )
+    );
+    let event = "event: message\ndata: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n\n";
+    assert_eq!(answer.body, event);
+}
+
+#[test]
+fn a_call_that_lasts_goes_on_as_a_stream_and_others_are_answered_meanwhile() {
+    let pace = Pace::new();
+    let given = pace.clone();
+    let me = json!({"status": "ok", "results": {"projects": {}}});
+    let upstream = Upstream::answering(move |_, _| Answer::json(200, &me).paced(&given));
+    let server = TestServer::before(&upstream.url());
+    let call = r#"{"jsonrpc":"2.0","id":"long","method":"tools/call","params":{"name":"mixpanel_get_projects"}}"#;
+    let headers = [STREAMS, ("content-type", "application/json")];
+
+    let mut stream = server.stream("POST", "/mcp", &headers, call);
+    assert_eq!(server.rpc("ping", json!({}))["result"], json!({}));
+    assert_eq!(server.send("GET", "/health", &[], "").status, 200);
+    pace.finish();
+
+    let message = stream.message();
+    assert_eq!(message["id"], "long");
+    assert_eq!(message["result"].get("isError"), None);
+    assert_eq!(stream.next(), None);
+}
+
+#[test]
+fn a_foreign_page_and_a_foreign_host_name_are_turned_away_everywhere() {
+    let server = TestServer::shared();
+    let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+    let unknown = format!("/messages/?session_id={}", "0".repeat(32));
+    for (method, path, body) in [
+        ("POST", "/mcp", ping),
+        ("GET", "/mcp", ""),
+        ("OPTIONS", "/mcp", ""),
+        ("GET", "/sse", ""),
+        ("POST", unknown.as_str(), ping),
+        ("GET", "/health", ""),
+    ] {
+        for header in [
+            ("origin", "https://evil.example"),
+            ("origin", "http://localhost.evil.example"),
+            ("origin", "null"),
+            ("host", "evil.example"),
+        ] {
+            let headers = [STREAMS, ("content-type", "application/json"), header];
+            let answer = server.send(method, path, &headers, body);
+            assert_eq!(answer.status, 403, "{method} {path} {header:?}");
+            assert_eq!(answer.header("access-control-allow-origin"), None);
+        }
+    }
+    for origin in [
+        "http://localhost:6274",
+        "http://127.0.0.1",
+        "https://[::1]:8443",
+    ] {
+        let answer = server.post("/mcp", &[STREAMS, ("origin", origin)], ping);
+        assert_eq!(answer.status, 200, "{origin}");
+        assert_eq!(answer.header("access-control-allow-origin"), Some(origin));
+    }
 }

@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Whatever it says is held against the protocol's schemas, where they are at hand.
 pub(crate) struct TestServer {
     url: String,
-    stop: Box<dyn Fn() + Send + Sync>,
+    stop: Box<dyn Fn(Duration) + Send + Sync>,
     agent: ureq::Agent,
     /// Of Streamable HTTP by their session id, of HTTP+SSE by the address for messages.
     conversations: Conversations,
@@ -86,7 +86,7 @@ impl TestServer {
             panic!("these settings do not serve")
         };
         let server = Server::start(*settings).unwrap();
-        TestServer::running(server.url(), move || server.stop(Duration::ZERO))
+        TestServer::running(server.url(), move |patience| server.stop(patience))
     }
 
     /// A server of the library's transport and protocol with other things to offer than the product's.
@@ -108,10 +108,10 @@ impl TestServer {
         };
         let server = HttpServer::start(settings, Service::new(application)).unwrap();
         let url = format!("http://{}", server.address());
-        TestServer::running(url, move || server.stop(Duration::ZERO))
+        TestServer::running(url, move |patience| server.stop(patience))
     }
 
-    fn running(url: String, stop: impl Fn() + Send + Sync + 'static) -> TestServer {
+    fn running(url: String, stop: impl Fn(Duration) + Send + Sync + 'static) -> TestServer {
         TestServer {
             url,
             stop: Box::new(stop),
@@ -154,9 +154,9 @@ impl TestServer {
         self.url.clone()
     }
 
-    /// Stops it: nobody is let in any more, and open streams are ended.
+    /// Stops it as a signal does: nobody is let in any more, open streams are ended, and what is on its way may arrive.
     pub(crate) fn stop(&self) {
-        (self.stop)();
+        (self.stop)(PATIENCE);
     }
 
     /// Calls a tool with the server's own credentials.
@@ -343,7 +343,7 @@ impl TestServer {
 
 impl Drop for TestServer {
     fn drop(&mut self) {
-        self.stop();
+        (self.stop)(Duration::ZERO);
     }
 }
 
