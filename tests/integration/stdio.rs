@@ -184,8 +184,7 @@ fn a_signal_ends_the_process_in_order() {
         let mut server = StdioServer::sandbox();
         server.initialize("2025-11-25");
         let begun = Instant::now();
-        let id = Pid::from_raw(server.id().cast_signed()).unwrap();
-        kill_process(id, signal).unwrap();
+        kill_process(Pid::from_child(server.child()), signal).unwrap();
         let (status, rest, _) = server.ended();
         assert_eq!(status.code(), Some(0));
         assert!(begun.elapsed() < END, "{:?}", begun.elapsed());
@@ -280,6 +279,77 @@ fn calls_beyond_those_that_may_run_or_wait_are_refused() {
     let params = json!({"requestId": 1});
     server.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}));
     assert!(upstream.received(2), "the next in the queue runs");
+}
+
+#[test]
+fn calls_whose_lines_are_too_many_bytes_together_are_refused() {
+    let upstream = Upstream::answering(|_, _| Answer::hang());
+    let mut server = StdioServer::before(&upstream.url());
+    server.initialize("2025-11-25");
+    let mut params = write();
+    params["_meta"] = json!({"padding": "x".repeat(4_000_000)});
+    // Sixteen are just below 64 MiB.
+    for id in 1..=16 {
+        server.ask(id, "tools/call", params.clone());
+    }
+    let refused = server.answer(17, "tools/call", params.clone());
+    assert_eq!(refused["error"]["code"], -32603);
+    assert_eq!(server.answer("p", "ping", json!({}))["result"], json!({}));
+}
+
+#[test]
+fn progress_comes_before_the_answer_and_only_with_a_token() {
+    let mut server = StdioServer::sandbox();
+    server.initialize("2025-11-25");
+    let today = jiff::Timestamp::now()
+        .to_zoned(jiff::tz::TimeZone::UTC)
+        .date();
+    let from = today.saturating_sub(jiff::Span::new().days(30));
+    let arguments = json!({"from_date": from.to_string(), "to_date": today.to_string()});
+    let mut params = json!({"name": "mixpanel_query_events", "arguments": arguments});
+    server.answer(1, "tools/call", params.clone());
+
+    params["_meta"] = json!({"progressToken": "p"});
+    server.ask(2, "tools/call", params);
+    let mut told = -1.0;
+    loop {
+        let message = server.message();
+        if message["id"] == 2 {
+            break;
+        }
+        assert_eq!(message["method"], "notifications/progress");
+        assert_eq!(message["params"]["progressToken"], "p");
+        let progress = message["params"]["progress"].as_f64().unwrap();
+        assert!(progress > told, "{message}");
+        told = progress;
+    }
+    assert!(told >= 0.0, "progress was told");
+}
+
+#[test]
+fn a_signal_ends_the_process_though_nobody_reads_its_output() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mixpanel-mcp-server"))
+        .args(["--stdio", "--sandbox"])
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let params = json!({"_meta": envelope(), "notifications": {}});
+    let listen =
+        json!({"jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen", "params": params});
+    // More answers than a pipe holds.
+    let ping = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\n".repeat(2_500);
+    let mut stdin = child.stdin.take().unwrap();
+    stdin
+        .write_all(format!("{listen}\n{ping}").as_bytes())
+        .unwrap();
+
+    let begun = Instant::now();
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(begun.elapsed() < END, "{:?}", begun.elapsed());
 }
 
 #[test]

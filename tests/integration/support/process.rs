@@ -72,8 +72,8 @@ impl StdioServer {
     }
 
     /// Its process.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
+    pub(crate) fn child(&self) -> &Child {
+        &self.child
     }
 
     /// Writes these bytes, whatever they are.
