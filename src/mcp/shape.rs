@@ -127,6 +127,8 @@ impl Shape {
                 }
                 schema
             }
+            // An empty schema is legal and means the same, but some clients warn of it.
+            Shape::MapOf(Shape::Any) => json!({"type": "object", "additionalProperties": true}),
             Shape::MapOf(item) => {
                 json!({"type": "object", "additionalProperties": item.schema(unknown)})
             }

@@ -696,7 +696,7 @@ fn steps_and_creator_are_passed_on_only_if_they_come() {
     assert_eq!(
         data["funnels"],
         json!([
-            {"funnel_id": "1", "name": "a", "steps": [{"event": "A"}], "creator": "ann"},
+            {"funnel_id": "1", "name": "a", "steps": r#"[{"event":"A"}]"#, "creator": "ann"},
             {"funnel_id": "2", "name": "b"},
         ])
     );

@@ -177,6 +177,12 @@ fn schemas_are_flat_so_that_every_provider_takes_them() {
                     tool.name
                 );
                 assert_ne!(
+                    *part,
+                    json!({}),
+                    "{}: a schema that says nothing",
+                    tool.name
+                );
+                assert_ne!(
                     part.get("type"),
                     Some(&json!("null")),
                     "{}: null",

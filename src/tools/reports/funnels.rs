@@ -37,8 +37,8 @@ pub(super) const LIST: Tool<Ask> = Tool {
             list_of(&Shape::Object(&[
                 Field::always("funnel_id", Shape::Id),
                 Field::always("name", Shape::Words),
-                Field::sometimes("steps", Shape::Any),
-                Field::sometimes("creator", Shape::Any),
+                Field::sometimes("steps", Shape::Words),
+                Field::sometimes("creator", Shape::Words),
             ])),
         ),
         Field::always("truncated", Shape::Flag),
@@ -145,7 +145,11 @@ fn funnel_json(funnel: &SavedFunnel) -> Value {
     let mut json = json!({"funnel_id": funnel.funnel_id.to_string(), "name": funnel.name});
     for (name, value) in [("steps", &funnel.steps), ("creator", &funnel.creator)] {
         if let Some(value) = value {
-            json[name] = value.clone();
+            // Mixpanel documents no shape for these, so what is no text is told as its JSON.
+            json[name] = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned)
+                .into();
         }
     }
     json
