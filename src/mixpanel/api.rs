@@ -1,7 +1,10 @@
 //! The four APIs, where they are found, and how long each may take. Who calls them, and how, is left to `http.rs`.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
+
+use super::region::Region;
 
 /// One of Mixpanel's APIs: each has its own host, quota and time limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -78,6 +81,16 @@ impl BaseUrls {
             Api::Query => self.query.as_deref(),
             Api::App => self.app.as_deref(),
         }
+    }
+}
+
+/// Other places for the APIs of single regions. A setting that moves an API for all regions wins.
+#[derive(Debug, Clone, Default)]
+pub struct RegionUrls(pub BTreeMap<Region, BaseUrls>);
+
+impl RegionUrls {
+    pub(super) fn of(&self, region: Region) -> Option<&BaseUrls> {
+        self.0.get(&region)
     }
 }
 

@@ -5,12 +5,14 @@
 //! stays a [`Secret`].
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::api::Api;
+use super::cache::Keep;
 use super::credentials::{ProjectId, Secret};
 use super::error::Error;
 use super::http::Http;
@@ -140,7 +142,15 @@ impl MixpanelAppApiClient {
     ///
     /// Those of a request.
     pub fn me(&self) -> Result<Me, Error> {
-        let request = Request::read(Api::App, "/me", Pairs::new());
+        self.me_within(None)
+    }
+
+    /// The same, with the most time that it may take.
+    pub(super) fn me_within(&self, patience: Option<Duration>) -> Result<Me, Error> {
+        let request = Request {
+            patience,
+            ..Request::read(Api::App, "/me", Pairs::new())
+        };
         self.results(&request, "results with a map of projects")
     }
 
@@ -150,7 +160,11 @@ impl MixpanelAppApiClient {
     ///
     /// Those of a request.
     pub fn project(&self, project: &ProjectId) -> Result<ProjectDetails, Error> {
-        let request = Request::read(Api::App, format!("/projects/{project}"), Pairs::new());
+        let request = Request {
+            // The answer has secrets of the project beside what is read.
+            keep: Keep::Never,
+            ..Request::read(Api::App, format!("/projects/{project}"), Pairs::new())
+        };
         self.results(&request, "results with a project")
     }
 

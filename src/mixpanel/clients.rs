@@ -2,18 +2,23 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::api::{BaseUrls, Timeouts};
+use super::api::{BaseUrls, RegionUrls, Timeouts};
 use super::app::MixpanelAppApiClient;
+use super::cache::Cache;
 use super::credentials::{Caller, Environment, ProjectId, Secret, ServiceAccount};
 use super::error::Error;
 use super::export::MixpanelExportClient;
-use super::http::Http;
+use super::http::{Hall, Http};
 use super::ingestion::MixpanelIngestionClient;
 use super::lines::Lines;
+use super::notes::Notes;
 use super::query::MixpanelQueryClient;
+use super::quota::{Quota, Quotas};
 use super::region::Region;
 use super::stop::Stop;
+use super::zones::{ZoneKey, Zones};
 
 /// What the settings say about Mixpanel.
 #[derive(Debug, Clone, Default)]
@@ -32,14 +37,33 @@ pub struct Config {
     pub ca_file: Option<PathBuf>,
     /// How long a request may take.
     pub timeouts: Timeouts,
+    /// Other places for the APIs of single regions.
+    pub region_urls: RegionUrls,
+    /// Queries, and exports, that a project may ask an hour; 0 is no limit, none is Mixpanel's own 60.
+    pub queries_per_hour: Option<usize>,
+    /// Queries of a project that may run at once; 0 is no limit, none is Mixpanel's own 5.
+    pub concurrent_queries: Option<usize>,
+    /// How long answers are kept that may still grow; zero keeps none at all, none is a minute.
+    pub cache_time: Option<Duration>,
+    /// The most bytes of kept answers; none is 16 MiB.
+    pub cache_bytes: Option<usize>,
 }
+
+/// Mixpanel's own limits.
+const QUERIES_PER_HOUR: usize = 60;
+const CONCURRENT_QUERIES: usize = 5;
+const CACHE_TIME: Duration = Duration::from_secs(60);
+const CACHE_BYTES: usize = 16 * 1024 * 1024;
+/// How long a call waits to learn a project's time zone.
+const ZONE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Mixpanel, as this process reaches it. Cheap to clone; holds no caller's credentials but the environment's.
 #[derive(Clone)]
 pub struct Mixpanel(Arc<Shared>);
 
 struct Shared {
-    lines: Arc<Lines>,
+    hall: Arc<Hall>,
+    zones: Zones,
     environment: Environment,
 }
 
@@ -50,7 +74,17 @@ impl Mixpanel {
     ///
     /// A sentence that names the setting that is wrong.
     pub fn new(config: Config) -> Result<Mixpanel, String> {
-        let lines = Lines::new(&config)?;
+        let hall = Hall {
+            lines: Lines::new(&config)?,
+            quotas: Arc::new(Quotas::new(
+                config.queries_per_hour.unwrap_or(QUERIES_PER_HOUR),
+                config.concurrent_queries.unwrap_or(CONCURRENT_QUERIES),
+            )),
+            cache: Cache::new(
+                config.cache_time.unwrap_or(CACHE_TIME),
+                config.cache_bytes.unwrap_or(CACHE_BYTES),
+            ),
+        };
         let environment = Environment {
             region: config.region,
             account: config.account,
@@ -58,7 +92,8 @@ impl Mixpanel {
             token: config.project_token,
         };
         Ok(Mixpanel(Arc::new(Shared {
-            lines: Arc::new(lines),
+            hall: Arc::new(hall),
+            zones: Zones::default(),
             environment,
         })))
     }
@@ -87,14 +122,18 @@ impl Mixpanel {
     /// The clients of one call, whose requests end when `stop` comes.
     pub fn for_caller(&self, caller: Caller, stop: Stop) -> Clients {
         let caller = Arc::new(caller);
-        let http = Http::new(Arc::clone(&self.0.lines), Arc::clone(&caller), stop);
+        let notes = Arc::new(Notes::default());
+        let hall = Arc::clone(&self.0.hall);
+        let http = Http::new(hall, Arc::clone(&caller), stop, Arc::clone(&notes));
         Clients {
             ingestion: MixpanelIngestionClient::new(http.clone()),
             export: MixpanelExportClient::new(http.clone()),
             query: MixpanelQueryClient::new(http.clone()),
-            app: MixpanelAppApiClient::new(http),
+            app: MixpanelAppApiClient::new(http.clone()),
+            http,
+            notes,
+            mixpanel: self.clone(),
             caller,
-            default_project: self.0.environment.project.clone(),
         }
     }
 }
@@ -109,8 +148,10 @@ pub struct Clients {
     pub query: MixpanelQueryClient,
     /// Looks up projects.
     pub app: MixpanelAppApiClient,
+    http: Http,
+    notes: Arc<Notes>,
+    mixpanel: Mixpanel,
     caller: Arc<Caller>,
-    default_project: Option<ProjectId>,
 }
 
 impl Clients {
@@ -132,7 +173,7 @@ impl Clients {
                     .caller
                     .project
                     .as_ref()
-                    .or(self.default_project.as_ref());
+                    .or(self.default_project());
                 project.cloned().ok_or(Error::NoProject)
             }
         }
@@ -141,8 +182,12 @@ impl Clients {
     /// The setting's token, if it is this project's (or none is named) and the caller uses the environment's
     /// credentials.
     pub fn token_in_settings(&self, project: Option<&ProjectId>) -> Option<&Secret> {
-        let is_meant = project.is_none() || project == self.default_project.as_ref();
-        self.caller.token.as_ref().filter(|_| is_meant)
+        let is_meant = project.is_none() || project == self.default_project();
+        let token = self.caller.token.as_ref().filter(|_| is_meant)?;
+        if let Some(project) = self.default_project() {
+            self.mixpanel.0.hall.cache.belongs(token, project);
+        }
+        Some(token)
     }
 
     /// The token that events of a project are sent with: the setting's, if the caller uses the environment's
@@ -159,10 +204,79 @@ impl Clients {
         if self.caller.account.is_none() {
             return Err(Error::NoProjectToken);
         }
-        let details = match project {
-            Some(project) => self.app.project(project)?,
-            None => self.app.project(&self.project(None)?)?,
+        let project = match project {
+            Some(project) => project.clone(),
+            None => self.project(None)?,
         };
-        details.token.ok_or(Error::NoProjectToken)
+        let details = self.app.project(&project)?;
+        let token = details.token.ok_or(Error::NoProjectToken)?;
+        self.mixpanel.0.hall.cache.belongs(&token, &project);
+        Ok(token)
+    }
+
+    fn default_project(&self) -> Option<&ProjectId> {
+        self.mixpanel.0.environment.project.as_ref()
+    }
+}
+
+/// What a call wants of all its requests, and what is known after them.
+impl Clients {
+    /// Has every later request of this call asked anew, past kept answers and those on their way.
+    pub fn ask_anew(&self) {
+        self.notes.want_fresh();
+    }
+
+    /// The age of the oldest kept answer that this call was given, if it was given one.
+    pub fn oldest_kept(&self) -> Option<Duration> {
+        self.notes.oldest()
+    }
+
+    /// The id, in the log, of this call's last request that failed with this kind of error.
+    pub fn failed_request(&self, kind: &str) -> Option<String> {
+        self.notes.failed_request(kind)
+    }
+
+    /// What is known of a project's quotas: of the query API, then of the export API. Asks nobody.
+    pub fn quotas(&self, project: &ProjectId) -> Vec<Quota> {
+        self.mixpanel.0.hall.quotas.of(self.caller.region, project)
+    }
+
+    /// The quotas that this call drew on, or would have without kept answers.
+    pub fn quotas_drawn_on(&self) -> Vec<Quota> {
+        let asked = self.notes.all_asked();
+        asked
+            .iter()
+            .flat_map(|(api, project)| {
+                let quotas = self.quotas(project);
+                quotas.into_iter().filter(move |quota| quota.api == *api)
+            })
+            .collect()
+    }
+
+    /// The name of the zone in which a project's days are counted, as in `US/Pacific`. Looked up with `/me` for up to
+    /// ten seconds and then kept for ten minutes. None: the caller is not told it.
+    pub fn timezone(&self, project: &ProjectId) -> Option<String> {
+        self.caller.account.as_ref()?;
+        let shared = &self.mixpanel.0;
+        let key = ZoneKey {
+            who: shared.hall.cache.fingerprint(self.caller.account.as_ref()),
+            region: self.caller.region,
+            project: project.clone(),
+        };
+        if let Some(known) = shared.zones.find(&key) {
+            return known;
+        }
+        // A failure of this look-up is none of the call.
+        let app = MixpanelAppApiClient::new(self.http.in_region(self.caller.region));
+        let name = match app.me_within(Some(ZONE_PATIENCE)) {
+            Ok(me) => me
+                .projects
+                .get(project.as_str())
+                .and_then(|project| project.timezone.clone()),
+            Err(Error::Cancelled) => return None,
+            Err(_) => None,
+        };
+        shared.zones.keep(key, name.clone());
+        name
     }
 }

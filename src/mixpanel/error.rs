@@ -6,6 +6,9 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
 use super::api::Api;
 use super::region::Region;
 
@@ -42,6 +45,8 @@ pub enum Error {
     },
     /// 403: a role, the plan, or the range of dates does not allow this.
     Forbidden {
+        /// Which of them, as far as Mixpanel's words say.
+        barrier: Barrier,
         /// Mixpanel's words.
         words: Option<String>,
     },
@@ -62,12 +67,17 @@ pub enum Error {
         /// Mixpanel's words.
         words: Option<String>,
     },
-    /// 429: the quota of the project is used up, or too many requests run at once.
+    /// The quota of the project is used up, or too many requests run at once: Mixpanel said 429, or it is known here
+    /// and Mixpanel was not asked.
     RateLimited {
         /// Whose quota.
         api: Api,
-        /// How long to wait, if Mixpanel says so.
+        /// Of what.
+        limit: Limit,
+        /// How long to wait, if that is known.
         retry_after_s: Option<u64>,
+        /// Whether Mixpanel was asked.
+        asked: bool,
         /// Mixpanel's words.
         words: Option<String>,
     },
@@ -82,6 +92,8 @@ pub enum Error {
     WrongCluster {
         /// The region that was asked.
         region: Region,
+        /// The region in which the project was found, if it was looked for and found.
+        found: Option<Region>,
         /// Mixpanel's words.
         words: Option<String>,
     },
@@ -111,6 +123,8 @@ pub enum Error {
     },
     /// The connection ended before the answer did. A write may or may not have happened.
     BrokenOff,
+    /// An export ended before all events had come: within a line, or with the words that Mixpanel gives it up with.
+    IncompleteExport,
     /// A redirect, which is never followed with credentials.
     Redirected {
         /// The status.
@@ -140,6 +154,40 @@ pub enum Error {
     Cancelled,
 }
 
+/// Which limit of requests was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// So many an hour.
+    Hour,
+    /// So many at once, or a second.
+    Moment,
+}
+
+/// What a 403 is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Barrier {
+    /// What the service account may do in the project.
+    Role,
+    /// What the project's plan contains.
+    Plan,
+    /// How far back the plan lets one ask.
+    Dates,
+    /// Mixpanel does not say it.
+    Unknown,
+}
+
+impl Barrier {
+    /// The word for it in facts.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Barrier::Role => "role",
+            Barrier::Plan => "plan",
+            Barrier::Dates => "date_range",
+            Barrier::Unknown => "unknown",
+        }
+    }
+}
+
 /// What a request was waiting for when its time was over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
@@ -151,6 +199,18 @@ pub enum Phase {
     Stall,
     /// The whole request.
     Total,
+}
+
+impl Phase {
+    /// The word for it in facts.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Phase::Connect => "connect",
+            Phase::FirstByte => "first_byte",
+            Phase::Stall => "stall",
+            Phase::Total => "total",
+        }
+    }
 }
 
 impl Error {
@@ -169,7 +229,8 @@ impl Error {
             Error::NotFound { .. } => "not_found",
             Error::BadRequest { .. } => "bad_request",
             Error::TooLarge { .. } => "too_large",
-            Error::RateLimited { .. } => "rate_limited",
+            Error::RateLimited { limit: Limit::Hour, .. } => "quota_used_up",
+            Error::RateLimited { limit: Limit::Moment, .. } => "rate_limited",
             Error::ServerFault { .. } => "server_fault",
             Error::WrongCluster { .. } => "wrong_cluster",
             Error::CannotConnect { .. } => "cannot_connect",
@@ -177,6 +238,7 @@ impl Error {
             Error::Tls { .. } => "tls",
             Error::TimedOut { .. } => "timed_out",
             Error::BrokenOff => "broken_off",
+            Error::IncompleteExport => "incomplete_export",
             Error::Redirected { .. } => "redirected",
             Error::NotJson { .. } => "not_json",
             Error::WrongShape { .. } => "wrong_shape",
@@ -194,7 +256,7 @@ impl Error {
             Error::Forbidden { .. } => Some(403),
             Error::NotFound { .. } => Some(404),
             Error::TooLarge { .. } => Some(413),
-            Error::RateLimited { .. } => Some(429),
+            Error::RateLimited { asked: true, .. } => Some(429),
             Error::BadRequest { status, .. }
             | Error::ServerFault { status, .. }
             | Error::Redirected { status } => Some(*status),
@@ -203,7 +265,7 @@ impl Error {
         }
     }
 
-    /// How long to wait before asking again, if Mixpanel said so.
+    /// How long to wait before asking again, if that is known.
     pub fn retry_after_s(&self) -> Option<u64> {
         match self {
             Error::RateLimited { retry_after_s, .. } => *retry_after_s,
@@ -216,7 +278,7 @@ impl Error {
         match self {
             Error::Unauthorized { words }
             | Error::PaymentRequired { words }
-            | Error::Forbidden { words }
+            | Error::Forbidden { words, .. }
             | Error::NotFound { words }
             | Error::BadRequest { words, .. }
             | Error::TooLarge { words }
@@ -227,6 +289,66 @@ impl Error {
             _ => None,
         }
     }
+}
+
+impl Error {
+    /// What a program can read of it: `kind`, and what else is known, such as `status`, `mixpanel_message`,
+    /// `retry_after_s` with `retry_at`, `api`, `region`, `found_region`, `reason`, `phase` and `host`.
+    pub fn facts(&self) -> Map<String, Value> {
+        let mut facts = Map::new();
+        let mut tell = |name: &str, fact: Value| facts.insert(name.to_owned(), fact);
+        tell("kind", self.kind().into());
+        if let Some(status) = self.status() {
+            tell("status", status.into());
+        }
+        if let Some(words) = self.mixpanel_message() {
+            tell("mixpanel_message", words.into());
+        }
+        match self {
+            Error::RateLimited {
+                api, retry_after_s, ..
+            } => {
+                tell("api", api.as_str().into());
+                if let Some(seconds) = retry_after_s {
+                    tell("retry_after_s", (*seconds).into());
+                    tell("retry_at", instant(*seconds).into());
+                }
+            }
+            Error::Forbidden { barrier, .. } => {
+                tell("reason", barrier.as_str().into());
+            }
+            Error::WrongCluster { region, found, .. } => {
+                tell("region", region.as_str().into());
+                if let Some(found) = found {
+                    tell("found_region", found.as_str().into());
+                }
+            }
+            Error::CannotConnect { host, .. } | Error::Dns { host } | Error::Tls { host, .. } => {
+                tell("host", host.as_str().into());
+            }
+            Error::TimedOut { phase } => {
+                tell("phase", phase.as_str().into());
+            }
+            Error::AnswerTooLarge { bytes_max } => {
+                tell("bytes_max", (*bytes_max).into());
+            }
+            Error::WrongShape { expected } => {
+                tell("expected", (*expected).into());
+            }
+            Error::NotJson { html } => {
+                tell("html", (*html).into());
+            }
+            _ => (),
+        }
+        facts
+    }
+}
+
+/// The time in so many seconds, in UTC, without fractions.
+pub(crate) fn instant(seconds: u64) -> String {
+    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+    let at = Timestamp::now().as_second().saturating_add(seconds);
+    Timestamp::from_second(at).unwrap_or(Timestamp::MAX).to_string()
 }
 
 /// The sentence that the model reads, so each says what to do next.
@@ -263,11 +385,15 @@ impl fmt::Display for Error {
                 f,
                 "the project's plan has no access to this API (402){said}; ask for a project with another plan"
             ),
-            Error::Forbidden { .. } => write!(
-                f,
-                "Mixpanel does not allow this (403){said}; check the service account's role in the project, the \
-                 project id, and how far back the plan lets one ask"
-            ),
+            Error::Forbidden { barrier, .. } => {
+                let next = match barrier {
+                    Barrier::Role => "the service account's role in the project does not allow it; ask for a higher role, or use another account",
+                    Barrier::Plan => "the project's plan does not contain it; ask for something else, or for a project with another plan",
+                    Barrier::Dates => "the plan does not let one ask so far back; ask for later days",
+                    Barrier::Unknown => "check the service account's role in the project, the project id, and how far back the plan lets one ask",
+                };
+                write!(f, "Mixpanel does not allow this (403){said}; {next}")
+            }
             Error::NotFound { .. } => {
                 write!(f, "Mixpanel has nothing there (404){said}; check the ids, and list what exists first")
             }
@@ -275,17 +401,27 @@ impl fmt::Display for Error {
                 write!(f, "Mixpanel did not accept the request ({status}){said}; correct the arguments and ask again")
             }
             Error::TooLarge { .. } => write!(f, "the request is too large (413){said}; send it in smaller parts"),
-            Error::RateLimited { api, retry_after_s, .. } => {
-                write!(f, "the limit of requests to the {api} API is reached (429){said}; ")?;
+            Error::RateLimited { api, limit, retry_after_s, asked, .. } => {
+                match limit {
+                    Limit::Hour => write!(f, "the project's requests of this hour to the {api} API are used up")?,
+                    Limit::Moment => write!(f, "too many requests of the project to the {api} API run at once")?,
+                }
+                f.write_str(if *asked { " (429)" } else { ", so Mixpanel was not asked" })?;
+                write!(f, "{said}; ")?;
                 match retry_after_s {
-                    Some(seconds) => write!(f, "ask again in {seconds} s"),
-                    None => f.write_str("the limits are counted by the hour, so ask again later and less often"),
+                    Some(seconds) => write!(f, "ask again in {seconds} s, at {}", instant(*seconds)),
+                    None => f.write_str("ask again later and less often, mixpanel_get_quota tells what is left"),
                 }
             }
             Error::ServerFault { status, .. } => {
                 write!(f, "Mixpanel failed ({status}){said}; ask again in a minute")
             }
-            Error::WrongCluster { region, .. } => write!(
+            Error::WrongCluster { region, found: Some(found), .. } => write!(
+                f,
+                "the project is not in the region `{region}` but in `{found}`{said}; ask with the header \
+                 `x-mixpanel-region: {found}`, or set MIXPANEL_REGION={found} where the server runs"
+            ),
+            Error::WrongCluster { region, found: None, .. } => write!(
                 f,
                 "the project is not in the region `{region}`{said}; set the region to another one of us, eu and in \
                  (header `x-mixpanel-region` or MIXPANEL_REGION)"
@@ -313,6 +449,9 @@ impl fmt::Display for Error {
             Error::BrokenOff => f.write_str(
                 "the connection broke before the answer was complete; read again, but look before writing again, as \
                  the write may have happened",
+            ),
+            Error::IncompleteExport => f.write_str(
+                "the export ended before all events had come; ask again, for fewer days",
             ),
             Error::Redirected { status } => write!(
                 f,
@@ -375,7 +514,10 @@ mod tests {
             Error::NoProjectToken,
             Error::Unauthorized { words: words() },
             Error::PaymentRequired { words: words() },
-            Error::Forbidden { words: words() },
+            Error::Forbidden {
+                barrier: Barrier::Dates,
+                words: words(),
+            },
             Error::NotFound { words: words() },
             Error::BadRequest {
                 status: 400,
@@ -384,7 +526,16 @@ mod tests {
             Error::TooLarge { words: words() },
             Error::RateLimited {
                 api: Api::Query,
+                limit: Limit::Hour,
                 retry_after_s: Some(7),
+                asked: true,
+                words: words(),
+            },
+            Error::RateLimited {
+                api: Api::Export,
+                limit: Limit::Moment,
+                retry_after_s: None,
+                asked: true,
                 words: words(),
             },
             Error::ServerFault {
@@ -393,6 +544,7 @@ mod tests {
             },
             Error::WrongCluster {
                 region: Region::Us,
+                found: Some(Region::Eu),
                 words: words(),
             },
             Error::CannotConnect {
@@ -408,6 +560,7 @@ mod tests {
                 phase: Phase::Total,
             },
             Error::BrokenOff,
+            Error::IncompleteExport,
             Error::Redirected { status: 302 },
             Error::NotJson { html: true },
             Error::WrongShape { expected: "a list" },
@@ -454,19 +607,22 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_says_when_to_ask_again() {
-        let error = Error::RateLimited {
+    fn a_limit_says_when_to_ask_again_and_whether_mixpanel_was_asked() {
+        let limited = |asked| Error::RateLimited {
             api: Api::Query,
+            limit: Limit::Hour,
             retry_after_s: Some(7),
+            asked,
             words: None,
         };
-        assert_eq!(
-            error.to_string(),
-            "the limit of requests to the query API is reached (429); ask again in 7 s"
-        );
-        assert_eq!(
-            (error.status(), error.retry_after_s()),
-            (Some(429), Some(7))
-        );
+        let sentence = limited(true).to_string();
+        let told = "the project's requests of this hour to the query API are used up (429); ask again in 7 s, at 2";
+        assert!(sentence.starts_with(told), "{sentence}");
+        let known = limited(false);
+        assert!(known.to_string().contains("Mixpanel was not asked"));
+        assert_eq!((limited(true).status(), known.status()), (Some(429), None));
+        let facts = known.facts();
+        assert_eq!(facts["retry_after_s"], 7);
+        assert!(facts["retry_at"].as_str().unwrap().parse::<Timestamp>().unwrap() > Timestamp::now());
     }
 }

@@ -94,7 +94,7 @@ impl ExportLines {
     ///
     /// # Errors
     ///
-    /// [`Error::BrokenOff`] when the export ends within a line or with `terminated early`; [`Error::AnswerTooLarge`]
+    /// [`Error::IncompleteExport`] when the export ends within a line or with `terminated early`; [`Error::AnswerTooLarge`]
     /// for a line over 2 MiB; [`Error::Cancelled`], and those of a request.
     pub fn next_line(&mut self) -> Result<Option<&[u8]>, Error> {
         if self.ended {
@@ -132,7 +132,7 @@ impl ExportLines {
                 self.read += (self.at - from) as u64;
                 let line = self.buffer.get(from..end).unwrap_or_default().trim_ascii();
                 if line == GIVEN_UP {
-                    return Err(Error::BrokenOff);
+                    return Err(Error::IncompleteExport);
                 }
                 if !line.is_empty() {
                     return Ok(Some((from, end)));
@@ -153,7 +153,7 @@ impl ExportLines {
         if rest.is_empty() {
             return Ok(None);
         }
-        serde_json::from_slice::<IgnoredAny>(rest).map_err(|_| Error::BrokenOff)?;
+        serde_json::from_slice::<IgnoredAny>(rest).map_err(|_| Error::IncompleteExport)?;
         self.at = end;
         self.read += (end - from) as u64;
         Ok(Some((from, end)))

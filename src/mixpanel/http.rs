@@ -10,30 +10,47 @@ use ureq::AsSendBody;
 use ureq::http::{HeaderMap, Response};
 
 use super::api::Api;
+use super::body::{REFUSAL_BYTES_MAX, has_member, parse};
+use super::cache::{Cache, Found, Keep, Key, Refused};
 use super::credentials::{Caller, Secret};
-use super::error::Error;
+use super::error::{Barrier, Error, Limit};
 use super::fault::{cannot_connect, fault};
 use super::lines::{Lines, host_of};
+use super::noted::Noted;
+use super::notes::Notes;
+use super::quota::{Quotas, Turn};
 use super::region::Region;
 use super::request::{Body, Request};
 use super::stop::{Running, Stop};
-use super::words::{is_html, words};
+use super::whereabouts::region_of;
+use super::words::words;
 
 /// Waits before the second and the third try, on average.
 const RETRY_WAITS: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(1)];
 /// A longer `Retry-After` is told to the caller and not slept out.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(5);
+/// A 429 that asks for a longer wait is about the hour's quota.
+const MOMENT_S: u64 = 60;
 /// The http crate takes no address of 64 KB; this leaves room for the host.
 const URL_BYTES_MAX: usize = 60 * 1024;
-/// How much of a refusal is read for Mixpanel's words. No refusal with a good status is longer either.
-const REFUSAL_BYTES_MAX: u64 = 64 * 1024;
+
+/// How much longer than its own time a request waits for another one's answer: that one may have waited for its turn.
+const FOLLOWING: Duration = Duration::from_secs(60);
+
+/// What the doors of all calls share.
+pub(super) struct Hall {
+    pub(super) lines: Lines,
+    pub(super) quotas: Arc<Quotas>,
+    pub(super) cache: Cache,
+}
 
 /// The door for one caller and one call.
 #[derive(Clone)]
 pub(super) struct Http {
-    lines: Arc<Lines>,
+    hall: Arc<Hall>,
     caller: Arc<Caller>,
     stop: Stop,
+    notes: Arc<Notes>,
 }
 
 /// An answer whose body is still to be read.
@@ -43,14 +60,22 @@ pub(super) struct Answer {
     response: Response<ureq::Body>,
     status: u16,
     noted: Noted,
+    /// Kept as long as Mixpanel works for it.
+    turn: Turn,
 }
 
 impl Http {
-    pub(super) fn new(lines: Arc<Lines>, caller: Arc<Caller>, stop: Stop) -> Http {
+    pub(super) fn new(
+        hall: Arc<Hall>,
+        caller: Arc<Caller>,
+        stop: Stop,
+        notes: Arc<Notes>,
+    ) -> Http {
         Http {
-            lines,
+            hall,
             caller,
             stop,
+            notes,
         }
     }
 
@@ -60,48 +85,180 @@ impl Http {
         request: &Request<'_>,
         expected: &'static str,
     ) -> Result<T, Error> {
-        let body = self.pass(request, |answer| self.read_whole(request, answer))?;
-        parse(&body, expected, &self.secrets(request))
+        if request.keep() == Keep::Never {
+            let asked = self.pass(request, |answer| self.read_whole(request, answer));
+            if request.changes_data() {
+                // Also after a failure, as it may have happened.
+                let project = request.project();
+                self.hall
+                    .cache
+                    .changed(self.caller.region, project.as_ref(), request.token);
+            }
+            return parse(&asked?, expected, &self.secrets(request));
+        }
+        self.keeping(request, expected)
+    }
+
+    /// Asks for what may be given again: a kept answer, that of an equal request on its way, or a new one.
+    fn keeping<T: DeserializeOwned>(
+        &self,
+        request: &Request<'_>,
+        expected: &'static str,
+    ) -> Result<T, Error> {
+        let cache = &self.hall.cache;
+        let key = self.key(request);
+        if let Some(project) = &key.project {
+            self.notes.asked(request.api, project);
+        }
+        let ask = || {
+            let body = self.pass(request, |answer| self.read_whole(request, answer))?;
+            parse::<T>(&body, expected, &self.secrets(request)).map(|parsed| (body, parsed))
+        };
+        if self.notes.wants_fresh() {
+            let asked = Instant::now();
+            let (body, parsed) = ask()?;
+            cache.keep(key, request.keep(), asked, &body);
+            return Ok(parsed);
+        }
+        let mut own = None;
+        let patience = self.total(request).unwrap_or_default() + FOLLOWING;
+        let found = cache.answer(key, request.keep(), &self.stop, patience, || match ask() {
+            Ok((body, parsed)) => {
+                own = Some(parsed);
+                Ok(body)
+            }
+            Err(error) => Err(Refused {
+                request_id: self.notes.failed_request(error.kind()),
+                error,
+            }),
+        });
+        match (own, found) {
+            (Some(parsed), _) => Ok(parsed),
+            (None, Ok(Found { body, age })) => {
+                if let Some(age) = age {
+                    self.notes.kept(age);
+                }
+                parse(&body, expected, &self.secrets(request))
+            }
+            (None, Err(Refused { error, request_id })) => {
+                if let Some(id) = request_id {
+                    self.notes.failed(&error, &id);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn key(&self, request: &Request<'_>) -> Key {
+        let form = match &request.body {
+            Body::Form(pairs) => pairs.encode(),
+            _ => String::new(),
+        };
+        Key {
+            who: self.hall.cache.fingerprint(self.caller.account.as_ref()),
+            region: self.caller.region,
+            project: request.project(),
+            request: format!("{} {} {form}", request.body.method(), self.url(request)),
+        }
+    }
+
+    /// The most time for all tries of a request.
+    fn total(&self, request: &Request<'_>) -> Option<Duration> {
+        let total = self.hall.lines.timeouts.total(request.api);
+        match (total, request.patience) {
+            (Some(total), Some(patience)) => Some(total.min(patience)),
+            (total, patience) => total.or(patience),
+        }
     }
 
     /// Asks, and leaves the answer to be read as it comes.
     pub(super) fn stream(&self, request: &Request<'_>) -> Result<Stream, Error> {
+        if let Some(project) = request.project() {
+            self.notes.asked(request.api, &project);
+        }
         let answer = self.pass(request, Ok)?;
         let Answer {
             running,
             response,
             noted,
+            turn,
             ..
         } = answer;
         Ok(Stream {
             running,
             stop: self.stop.clone(),
+            notes: Arc::clone(&self.notes),
             noted,
+            turn,
             body: response.into_body().into_reader(),
             bytes: 0,
         })
     }
 
-    /// The one place through which each request passes: tries, and tries again where that is safe.
+    /// Whether each region has a place of its own for an API.
+    pub(super) fn tells_regions_apart(&self, api: Api) -> bool {
+        self.hall.lines.tells_regions_apart(api)
+    }
+
+    /// The same door in another region. What passes it is not noted for the call.
+    pub(super) fn in_region(&self, region: Region) -> Http {
+        let caller = Caller {
+            region,
+            ..(*self.caller).clone()
+        };
+        Http {
+            caller: Arc::new(caller),
+            notes: Arc::default(),
+            ..self.clone()
+        }
+    }
+
+    /// A request, and where the project is if it is not here.
     fn pass<T>(
         &self,
         request: &Request<'_>,
         read: impl Fn(Answer) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let deadline = self
-            .lines
-            .timeouts
-            .total(request.api)
-            .map(|total| Instant::now() + total);
+        let mut result = self.pass_here(request, read);
+        if let Err(Error::WrongCluster { region, found, .. }) = &mut result
+            && let Some(project) = request.project()
+        {
+            *found = region_of(self, *region, &project);
+        }
+        result
+    }
+
+    /// The one place through which each request passes: tries, and tries again where that is safe.
+    fn pass_here<T>(
+        &self,
+        request: &Request<'_>,
+        read: impl Fn(Answer) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut deadline = None;
         let mut waits = RETRY_WAITS.iter();
+        let mut limited = false;
         loop {
-            let error = match self.pass_once(request, deadline).and_then(&read) {
+            let (region, project) = (self.caller.region, request.project());
+            let turn =
+                self.hall
+                    .quotas
+                    .turn(request.api, region, project.as_ref(), &self.stop)?;
+            // Waiting for the first turn has a limit of its own.
+            if deadline.is_none() {
+                deadline = self.total(request).map(|total| Instant::now() + total);
+            }
+            let error = match self.pass_once(request, turn, deadline).and_then(&read) {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
             if self.stop.is_stopped() {
                 return Err(Error::Cancelled);
             }
+            // A 429 costs one more request at most.
+            if limited {
+                return Err(error);
+            }
+            limited = matches!(error, Error::RateLimited { .. });
             let Some(wait) = waits
                 .next()
                 .and_then(|wait| time_to_wait(request, &error, *wait))
@@ -118,13 +275,18 @@ impl Http {
     }
 
     /// One try. An answer is one only if its status is good, or the request takes a 400 for an answer.
-    fn pass_once(&self, request: &Request<'_>, deadline: Option<Instant>) -> Result<Answer, Error> {
+    fn pass_once(
+        &self,
+        request: &Request<'_>,
+        turn: Turn,
+        deadline: Option<Instant>,
+    ) -> Result<Answer, Error> {
         let url = self.url(request);
-        let mut noted = Noted::new(request, &url);
         if self.stop.is_stopped() {
             return Err(Error::Cancelled);
         }
         let running = self.stop.request();
+        let mut noted = Noted::new(request, &url, running.number());
         let result = {
             let _entered = running.enter();
             match &request.body {
@@ -148,7 +310,7 @@ impl Http {
                 ),
             }
         };
-        let response = result.inspect_err(|error| noted.failed(error))?;
+        let response = result.inspect_err(|error| self.failed(&noted, &turn, error))?;
         let status = response.status().as_u16();
         noted.status = status;
         let answer = Answer {
@@ -156,6 +318,7 @@ impl Http {
             response,
             status,
             noted,
+            turn,
         };
         match status {
             200..=299 => Ok(answer),
@@ -192,7 +355,7 @@ impl Http {
         let outgoing = builder
             .body(body)
             .map_err(|error| cannot_connect(host, &error))?;
-        let agent = self.lines.agent(request.api);
+        let agent = self.hall.lines.agent(request.api);
         // What the tries before this one took is gone from the total.
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let outgoing = agent
@@ -203,11 +366,7 @@ impl Http {
     }
 
     fn url(&self, request: &Request<'_>) -> String {
-        let base = self
-            .lines
-            .urls
-            .of(request.api)
-            .unwrap_or_else(|| self.caller.region.base_url(request.api));
+        let base = self.hall.lines.base_url(request.api, self.caller.region);
         let query = request.query.encode();
         let mark = if query.is_empty() { "" } else { "?" };
         format!("{base}{}{mark}{query}", request.path)
@@ -216,7 +375,8 @@ impl Http {
     /// The whole body of an answer. A 400 is one only if its body has the member that makes it one.
     fn read_whole(&self, request: &Request<'_>, mut answer: Answer) -> Result<Vec<u8>, Error> {
         let body = self.read_body(&mut answer, request.api.answer_bytes_max());
-        let body = body.inspect_err(|error| answer.noted.failed(error))?;
+        let body =
+            body.inspect_err(|error| self.failed(&answer.noted, &answer.turn, error))?;
         if answer.status == 400
             && !request
                 .answer_under_400
@@ -225,6 +385,7 @@ impl Http {
             return Err(self.told(request, answer, &body));
         }
         answer.noted.succeeded(body.len() as u64);
+        answer.turn.ended(None);
         Ok(body)
     }
 
@@ -261,8 +422,15 @@ impl Http {
             request.api,
             self.caller.region,
         );
-        answer.noted.failed(&refusal);
+        self.failed(&answer.noted, &answer.turn, &refusal);
         refusal
+    }
+
+    /// Tells everybody who keeps account of a try that it failed.
+    fn failed(&self, noted: &Noted, turn: &Turn, error: &Error) {
+        noted.failed(error);
+        self.notes.failed(error, noted.id());
+        turn.ended(Some(error));
     }
 
     fn secrets<'a>(&'a self, request: &Request<'a>) -> Vec<&'a Secret> {
@@ -286,7 +454,9 @@ impl Http {
 pub(super) struct Stream {
     running: Running,
     stop: Stop,
+    notes: Arc<Notes>,
     noted: Noted,
+    turn: Turn,
     body: ureq::BodyReader<'static>,
     bytes: u64,
 }
@@ -307,9 +477,13 @@ impl Stream {
     /// Notes how the stream ended.
     pub(super) fn ended(&self, error: Option<&Error>) {
         match error {
-            Some(error) => self.noted.failed(error),
+            Some(error) => {
+                self.noted.failed(error);
+                self.notes.failed(error, self.noted.id());
+            }
             None => self.noted.succeeded(self.bytes),
         }
+        self.turn.ended(error);
     }
 }
 
@@ -357,20 +531,60 @@ fn refusal(
         .as_deref()
         .is_some_and(|words| words.to_ascii_lowercase().contains("for cluster"));
     match status {
-        _ if wrong_cluster => Error::WrongCluster { region, words },
+        _ if wrong_cluster => Error::WrongCluster {
+            region,
+            found: None,
+            words,
+        },
         300..=399 => Error::Redirected { status },
         401 => Error::Unauthorized { words },
         402 => Error::PaymentRequired { words },
-        403 => Error::Forbidden { words },
-        404 => Error::NotFound { words },
-        413 => Error::TooLarge { words },
-        429 => Error::RateLimited {
-            api,
-            retry_after_s: retry_after_s(headers),
+        403 => Error::Forbidden {
+            barrier: barrier(words.as_deref()),
             words,
         },
+        404 => Error::NotFound { words },
+        413 => Error::TooLarge { words },
+        429 => {
+            let retry_after_s = retry_after_s(headers);
+            Error::RateLimited {
+                api,
+                limit: limit(words.as_deref(), retry_after_s),
+                retry_after_s,
+                asked: true,
+                words,
+            }
+        }
         500..=599 => Error::ServerFault { status, words },
         _ => Error::BadRequest { status, words },
+    }
+}
+
+/// What a 403 is about, as Mixpanel words it.
+fn barrier(words: Option<&str>) -> Barrier {
+    let words = words.unwrap_or_default().to_ascii_lowercase();
+    let says = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
+    if says(&["date range", "into the past"]) {
+        Barrier::Dates
+    } else if says(&["plan", "upgrade", "subscription"]) {
+        Barrier::Plan
+    } else if says(&["role", "permission", "access", "member", "owner", "admin"]) {
+        Barrier::Role
+    } else {
+        Barrier::Unknown
+    }
+}
+
+/// Which limit a 429 is about. Where Mixpanel does not word it, a long wait is one for the hour's quota.
+fn limit(words: Option<&str>, retry_after_s: Option<u64>) -> Limit {
+    let words = words.unwrap_or_default().to_ascii_lowercase();
+    let says = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
+    if says(&["concurren", "at once", "per second", "simultaneous"]) {
+        Limit::Moment
+    } else if says(&["hour"]) || retry_after_s.is_none_or(|seconds| seconds > MOMENT_S) {
+        Limit::Hour
+    } else {
+        Limit::Moment
     }
 }
 
@@ -385,113 +599,4 @@ fn retry_after_s(headers: &HeaderMap) -> Option<u64> {
         .as_second()
         .saturating_sub(jiff::Timestamp::now().as_second());
     Some(u64::try_from(seconds).unwrap_or(0))
-}
-
-/// A refusal may also come with a good status, as `{"status": "error"}` or `{"status": 0}`.
-fn parse<T: DeserializeOwned>(
-    body: &[u8],
-    expected: &'static str,
-    secrets: &[&Secret],
-) -> Result<T, Error> {
-    if is_html(body) {
-        return Err(Error::NotJson { html: true });
-    }
-    if body.len() as u64 <= REFUSAL_BYTES_MAX && is_refusal(body) {
-        return Err(Error::RefusedUnder200 {
-            words: words(body, secrets),
-        });
-    }
-    serde_json::from_slice(body).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => Error::WrongShape { expected },
-        _ => Error::NotJson { html: false },
-    })
-}
-
-fn is_refusal(body: &[u8]) -> bool {
-    #[derive(serde::Deserialize)]
-    struct Envelope {
-        status: Option<serde_json::Value>,
-    }
-
-    let body = body.trim_ascii();
-    if body == b"0" {
-        return true;
-    }
-    // A list would be read as the struct's members in order.
-    if !body.starts_with(b"{") {
-        return false;
-    }
-    let status = serde_json::from_slice::<Envelope>(body)
-        .ok()
-        .and_then(|envelope| envelope.status);
-    match status {
-        Some(serde_json::Value::String(text)) => {
-            matches!(text.as_str(), "error" | "fail" | "failure")
-        }
-        Some(serde_json::Value::Number(number)) => number.as_i64() == Some(0),
-        _ => false,
-    }
-}
-
-fn has_member(body: &[u8], member: &str) -> bool {
-    serde_json::from_slice::<serde_json::Value>(body).is_ok_and(|value| value.get(member).is_some())
-}
-
-/// What the log says of one try: never a query, a header or a body.
-struct Noted {
-    method: &'static str,
-    host: String,
-    path: String,
-    status: u16,
-    since: Instant,
-}
-
-impl Noted {
-    fn new(request: &Request<'_>, url: &str) -> Noted {
-        let host = host_of(url).to_owned();
-        let after_host = url.split_once(&host).map_or("", |(_, rest)| rest);
-        let path = after_host.split('?').next().unwrap_or_default().to_owned();
-        Noted {
-            method: request.body.method(),
-            host,
-            path,
-            status: 0,
-            since: Instant::now(),
-        }
-    }
-
-    fn succeeded(&self, bytes: u64) {
-        let Noted {
-            method,
-            host,
-            path,
-            status,
-            since,
-        } = self;
-        log::debug!(
-            "{method} {host}{path}: {status}, {bytes} bytes, {} ms",
-            since.elapsed().as_millis()
-        );
-    }
-
-    fn failed(&self, error: &Error) {
-        let Noted {
-            method,
-            host,
-            path,
-            status,
-            since,
-        } = self;
-        // That a caller has gone is no fault to look into.
-        let level = match error {
-            Error::Cancelled => log::Level::Debug,
-            _ => log::Level::Warn,
-        };
-        log::log!(
-            level,
-            "{method} {host}{path}: {status}, {}, {} ms",
-            error.kind(),
-            since.elapsed().as_millis()
-        );
-    }
 }

@@ -5,9 +5,10 @@
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
 use ureq::{Agent, Proxy, ProxyProtocol};
 
-use super::api::{Api, BaseUrls, Timeouts};
+use super::api::{Api, BaseUrls, RegionUrls, Timeouts};
 use super::clients::Config;
 use super::connector::StoppableTcp;
+use super::region::Region;
 use super::resolver::KeepingResolver;
 use super::tls::Tls;
 
@@ -21,7 +22,8 @@ const USER_AGENT: &str = concat!("mixpanel-mcp-server/", env!("CARGO_PKG_VERSION
 pub(super) struct Lines {
     /// In the order of [`Api::ALL`]. Each has its API's time limits, and its own connections.
     agents: [Agent; 4],
-    pub(super) urls: BaseUrls,
+    urls: BaseUrls,
+    region_urls: RegionUrls,
     pub(super) timeouts: Timeouts,
 }
 
@@ -41,7 +43,13 @@ impl Lines {
             );
         }
         for api in Api::ALL {
-            if let Some(url) = config.urls.of(api) {
+            let places = [
+                Some(&config.urls),
+                config.region_urls.of(Region::Us),
+                config.region_urls.of(Region::Eu),
+                config.region_urls.of(Region::In),
+            ];
+            for url in places.into_iter().flatten().filter_map(|urls| urls.of(api)) {
                 check_base_url(url).map_err(|what| format!("{}: {what}", api.url_setting()))?;
             }
         }
@@ -49,8 +57,23 @@ impl Lines {
         Ok(Lines {
             agents,
             urls: config.urls.clone(),
+            region_urls: config.region_urls.clone(),
             timeouts: config.timeouts,
         })
+    }
+
+    /// The whole prefix of an API: the setting's, else the region's.
+    pub(super) fn base_url(&self, api: Api, region: Region) -> &str {
+        let moved = self.region_urls.of(region).and_then(|urls| urls.of(api));
+        self.urls
+            .of(api)
+            .or(moved)
+            .unwrap_or_else(|| region.base_url(api))
+    }
+
+    /// Whether each region has a place of its own for an API.
+    pub(super) fn tells_regions_apart(&self, api: Api) -> bool {
+        self.urls.of(api).is_none()
     }
 
     pub(super) fn agent(&self, api: Api) -> &Agent {
@@ -66,9 +89,11 @@ impl Lines {
 
 fn agent(api: Api, config: &Config, tls: &Tls, proxy: Option<Proxy>) -> Agent {
     let timeouts = &config.timeouts;
+    let moved = config.region_urls.0.values().find_map(|urls| urls.of(api));
     let goes_to_loopback = config
         .urls
         .of(api)
+        .or(moved)
         .is_some_and(|url| is_loopback(host_of(url)));
     let is_export = api == Api::Export;
     let settings = Agent::config_builder()

@@ -15,6 +15,8 @@
 
 mod api;
 mod app;
+mod body;
+mod cache;
 mod clients;
 mod connector;
 mod credentials;
@@ -25,8 +27,11 @@ mod fault;
 mod http;
 mod ingestion;
 mod lines;
+mod noted;
+mod notes;
 mod query;
 mod question;
+mod quota;
 mod region;
 mod report;
 mod request;
@@ -35,13 +40,16 @@ mod stop;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod whereabouts;
 mod words;
+mod zones;
 
-pub use api::{Api, BaseUrls, Timeouts};
+pub use api::{Api, BaseUrls, RegionUrls, Timeouts};
 pub use app::{Me, MeOrganization, MeProject, MixpanelAppApiClient, ProjectDetails, Workspace};
 pub use clients::{Clients, Config, Mixpanel};
 pub use credentials::{Caller, ProjectId, Secret, ServiceAccount};
-pub use error::{Error, Phase};
+pub(crate) use error::instant;
+pub use error::{Barrier, Error, Limit, Phase};
 pub use export::{ExportLines, ExportQuery, MixpanelExportClient};
 pub use ingestion::{FailedRecord, ImportOutcome, MixpanelIngestionClient};
 pub use query::MixpanelQueryClient;
@@ -49,6 +57,7 @@ pub use question::{
     Aggregation, Buckets, CountType, DateRange, FrequencyQuery, FrequencyUnit, FunnelQuery,
     LengthUnit, ProfileQuery, RetentionQuery, RetentionType, Segmentation, Unit,
 };
+pub use quota::Quota;
 pub use region::Region;
 pub use report::{
     ActivityEvent, Cohort, Frequency, Funnel, FunnelDay, FunnelMeta, FunnelStep, Insights, Profile,

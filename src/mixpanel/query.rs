@@ -6,11 +6,15 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::api::Api;
+use super::cache::Keep;
 use super::credentials::ProjectId;
 use super::error::Error;
 use super::http::Http;
@@ -55,7 +59,7 @@ impl MixpanelQueryClient {
         let pairs = Pairs::of(project)
             .with("type", count)
             .with_some("limit", limit);
-        self.get("/events/names", pairs, "a list of event names")
+        self.names("/events/names", pairs, "a list of event names")
     }
 
     /// Counts of several events over time. The unique users of each unit must not be added up.
@@ -111,7 +115,7 @@ impl MixpanelQueryClient {
             .with("event", event)
             .with_some("limit", limit);
         let answer: BTreeMap<String, Count> =
-            self.get("/events/properties/top", pairs, "properties with counts")?;
+            self.names("/events/properties/top", pairs, "properties with counts")?;
         let counts = answer
             .into_iter()
             .map(|(name, Count { count })| PropertyCount { name, count });
@@ -133,7 +137,7 @@ impl MixpanelQueryClient {
             .with("name", property)
             .with_some("limit", limit);
         let values: Vec<Value> =
-            self.get("/events/properties/values", pairs, "a list of values")?;
+            self.names("/events/properties/values", pairs, "a list of values")?;
         Ok(values.into_iter().map(text_of).collect())
     }
 }
@@ -377,7 +381,38 @@ impl MixpanelQueryClient {
         pairs: Pairs,
         expected: &'static str,
     ) -> Result<T, Error> {
-        self.http
-            .json(&Request::read(Api::Query, path, pairs), expected)
+        let keep = if is_closed(&pairs) {
+            Keep::Lasting
+        } else {
+            Keep::Briefly
+        };
+        let request = Request {
+            keep,
+            ..Request::read(Api::Query, path, pairs)
+        };
+        self.http.json(&request, expected)
     }
+
+    /// What there is changes rarely.
+    fn names<T: DeserializeOwned>(
+        &self,
+        path: &'static str,
+        pairs: Pairs,
+        expected: &'static str,
+    ) -> Result<T, Error> {
+        let request = Request {
+            keep: Keep::Lasting,
+            ..Request::read(Api::Query, path, pairs)
+        };
+        self.http.json(&request, expected)
+    }
+}
+
+/// Whether the last day is over wherever the project is: the last zone is 12 hours behind UTC.
+fn is_closed(pairs: &Pairs) -> bool {
+    let last = pairs.get("to_date").and_then(|day| day.parse::<Date>().ok());
+    let yesterday = Timestamp::now()
+        .checked_sub(SignedDuration::from_hours(24 + 12))
+        .map(|then| then.to_zoned(TimeZone::UTC).date());
+    matches!((last, yesterday), (Some(last), Ok(yesterday)) if last <= yesterday)
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use super::api::Api;
 
 /// Where a project's data lives. A project answers only in its own region.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Region {
     /// The United States, where most projects are.
     #[default]
@@ -34,6 +34,14 @@ impl Region {
             Region::Eu => "eu",
             Region::In => "in",
         }
+    }
+
+    /// The region of a project's `domain`, as in `eu.mixpanel.com`.
+    pub(super) fn of_domain(domain: &str) -> Option<Region> {
+        Region::ALL.into_iter().find(|region| {
+            let host = region.base_url(Api::App).trim_start_matches("https://");
+            host.split('/').next() == Some(domain)
+        })
     }
 
     /// The whole prefix of an API here, without a slash at its end.

@@ -1,8 +1,11 @@
 //! One request as the clients describe it: what to ask, and whether asking twice is safe. Sending it is left to `http.rs`.
 
+use std::time::Duration;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::api::Api;
+use super::cache::Keep;
 use super::credentials::{ProjectId, Secret};
 
 /// What stands in a query or a form without being escaped.
@@ -25,6 +28,10 @@ pub(super) struct Request<'a> {
     pub(super) repeatable: bool,
     /// A member that makes the body of a 400 an answer, not a refusal.
     pub(super) answer_under_400: Option<&'static str>,
+    /// How long its answer may be given again.
+    pub(super) keep: Keep,
+    /// The most time for all tries, if less than the API's own.
+    pub(super) patience: Option<Duration>,
     /// What must not show up in an error, beside the caller's own secret.
     pub(super) token: Option<&'a Secret>,
 }
@@ -61,8 +68,32 @@ impl<'a> Request<'a> {
             signed: true,
             repeatable: true,
             answer_under_400: None,
+            keep: match api {
+                Api::Query | Api::App => Keep::Briefly,
+                Api::Ingestion | Api::Export => Keep::Never,
+            },
+            patience: None,
             token: None,
         }
+    }
+
+    /// The project whose quota it draws on and whose data it is about, if it names one.
+    pub(super) fn project(&self) -> Option<ProjectId> {
+        self.query.get("project_id").and_then(ProjectId::parse)
+    }
+
+    /// How long its answer may be given again. A form in the query API is a long question, any other body changes
+    /// something.
+    pub(super) fn keep(&self) -> Keep {
+        match (&self.body, self.api) {
+            (Body::None, _) | (Body::Form(_), Api::Query) => self.keep,
+            _ => Keep::Never,
+        }
+    }
+
+    /// Whether it changes a project's data.
+    pub(super) fn changes_data(&self) -> bool {
+        self.api == Api::Ingestion
     }
 }
 
@@ -96,6 +127,12 @@ impl Pairs {
     pub(super) fn with_list(self, name: &'static str, items: &[impl AsRef<str>]) -> Pairs {
         let items: Vec<&str> = items.iter().map(AsRef::as_ref).collect();
         self.with(name, serde_json::Value::from(items))
+    }
+
+    /// The value of a name.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        let pair = self.0.iter().find(|(known, _)| *known == name);
+        pair.map(|(_, value)| value.as_str())
     }
 
     /// `a=1&b=2`, escaped; the same in a query and in a form.

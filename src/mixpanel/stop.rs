@@ -22,7 +22,7 @@ pub struct Stop(Arc<State>);
 #[derive(Default)]
 struct State {
     held: Mutex<Held>,
-    /// Told when the stop comes, so that a wait between two tries ends early.
+    /// Told when the stop comes, or something that is waited for, so that a wait ends early.
     stopped: Condvar,
 }
 
@@ -59,9 +59,14 @@ impl Stop {
 
     /// Waits, and gives up early when the stop comes. Says whether it came.
     pub(super) fn wait(&self, time: Duration) -> bool {
-        let until = Instant::now() + time;
+        self.wait_while(Instant::now() + time, || true)
+    }
+
+    /// Waits until `goes_on` is false, the stop comes, or it is `until`; whether the stop came. Whoever makes
+    /// `goes_on` false calls [`Stop::wake`] afterwards. It is asked with this stop locked, so it must not use it.
+    pub(super) fn wait_while(&self, until: Instant, goes_on: impl Fn() -> bool) -> bool {
         let mut held = lock(&self.0.held);
-        while !held.stopped {
+        while !held.stopped && goes_on() {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
@@ -74,6 +79,18 @@ impl Stop {
                 .0;
         }
         held.stopped
+    }
+
+    /// Makes a [`Stop::wait_while`] look again. Not to be called with a lock held that a `goes_on` takes.
+    pub(super) fn wake(&self) {
+        // With the lock: who has just looked is then surely waiting.
+        drop(lock(&self.0.held));
+        self.0.stopped.notify_all();
+    }
+
+    /// Whether both are the same stop.
+    pub(super) fn is(&self, other: &Stop) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// One upstream request under this stop.
@@ -106,6 +123,11 @@ thread_local! {
 }
 
 impl Running {
+    /// Tells it from every other request of this process.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Names this request as the one that the thread works for, until the answer is dropped.
     pub(super) fn enter(&self) -> Entered<'_> {
         CURRENT.set(Some((self.number, self.stop.clone())));

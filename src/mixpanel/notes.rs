@@ -1,0 +1,83 @@
+//! What one call wants of all its requests, and what they noted for it: one set of notes a call, shared by its
+//! clients. What is made of them is left to the caller.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::api::Api;
+use super::credentials::ProjectId;
+use super::error::Error;
+
+/// No call asks about more projects; of more, nothing is noted.
+const PROJECTS_MAX: usize = 16;
+
+#[derive(Default)]
+pub(super) struct Notes {
+    fresh: AtomicBool,
+    noted: Mutex<Noted>,
+}
+
+#[derive(Default)]
+struct Noted {
+    oldest: Option<Duration>,
+    failed: Option<(&'static str, String)>,
+    asked: Vec<(Api, ProjectId)>,
+}
+
+impl Notes {
+    /// Wants every answer anew.
+    pub(super) fn want_fresh(&self) {
+        self.fresh.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn wants_fresh(&self) -> bool {
+        self.fresh.load(Ordering::Relaxed)
+    }
+
+    /// An answer that was kept, and is so old.
+    pub(super) fn kept(&self, age: Duration) {
+        let mut noted = self.lock();
+        noted.oldest = noted.oldest.max(Some(age));
+    }
+
+    /// The age of the oldest kept answer.
+    pub(super) fn oldest(&self) -> Option<Duration> {
+        self.lock().oldest
+    }
+
+    /// A request that failed. Not that the call was stopped: that is no fault to look into.
+    pub(super) fn failed(&self, error: &Error, request_id: &str) {
+        if *error != Error::Cancelled {
+            self.lock().failed = Some((error.kind(), request_id.to_owned()));
+        }
+    }
+
+    /// The last request that failed with this kind of error.
+    pub(super) fn failed_request(&self, kind: &str) -> Option<String> {
+        let noted = self.lock();
+        let (known, request_id) = noted.failed.as_ref()?;
+        (*known == kind).then(|| request_id.clone())
+    }
+
+    /// That a project's quota was, or could have been, drawn on.
+    pub(super) fn asked(&self, api: Api, project: &ProjectId) {
+        let mut noted = self.lock();
+        let known = noted
+            .asked
+            .iter()
+            .any(|(known, of)| *known == api && of == project);
+        if !known && noted.asked.len() < PROJECTS_MAX {
+            noted.asked.push((api, project.clone()));
+        }
+    }
+
+    /// Whose quotas were drawn on.
+    pub(super) fn all_asked(&self) -> Vec<(Api, ProjectId)> {
+        self.lock().asked.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Noted> {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

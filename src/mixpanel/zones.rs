@@ -1,0 +1,59 @@
+//! The time zones of projects, kept for a while: each dated question needs one, and looking it up is a request.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::cache::Fingerprint;
+use super::credentials::ProjectId;
+use super::region::Region;
+
+/// How long a zone is kept. It hardly ever changes.
+const KEPT: Duration = Duration::from_secs(600);
+/// How long it is kept that a zone could not be learnt.
+const MISSED: Duration = Duration::from_secs(60);
+/// When so many are kept, those that are over are dropped, and all if none is.
+const ZONES_MAX: usize = 1024;
+
+/// Whose zone: only who may see a project is told its zone.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct ZoneKey {
+    pub(super) who: Fingerprint,
+    pub(super) region: Region,
+    pub(super) project: ProjectId,
+}
+
+#[derive(Default)]
+pub(super) struct Zones(Mutex<HashMap<ZoneKey, Zone>>);
+
+struct Zone {
+    name: Option<String>,
+    until: Instant,
+}
+
+impl Zones {
+    /// The zone, if it was looked up of late; the inner nothing is a zone that could not be learnt.
+    pub(super) fn find(&self, key: &ZoneKey) -> Option<Option<String>> {
+        let zones = self.lock();
+        let zone = zones.get(key)?;
+        (zone.until > Instant::now()).then(|| zone.name.clone())
+    }
+
+    pub(super) fn keep(&self, key: ZoneKey, name: Option<String>) {
+        let now = Instant::now();
+        let mut zones = self.lock();
+        if zones.len() >= ZONES_MAX {
+            zones.retain(|_, zone| zone.until > now);
+        }
+        if zones.len() >= ZONES_MAX {
+            zones.clear();
+        }
+        let time = if name.is_some() { KEPT } else { MISSED };
+        let until = now + time;
+        zones.insert(key, Zone { name, until });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ZoneKey, Zone>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
