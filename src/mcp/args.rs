@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::day::Day;
 use super::shape::Shape;
 
 /// A value that a tool takes. `read` sees only what `SHAPE` has passed, so it does not fail.
@@ -18,8 +19,8 @@ pub trait Arg: Sized {
 pub struct Text<const MAX: usize>(pub String);
 /// An integer from `MIN` to `MAX`.
 pub struct Int<const MIN: i64, const MAX: i64>(pub i64);
-/// A calendar day.
-pub struct Date(pub jiff::civil::Date);
+/// A calendar day, or a word for one.
+pub struct Date(pub Day);
 /// A decimal id, as a string.
 pub struct Id(pub String);
 /// A list of `MIN` to `MAX` items.
@@ -42,12 +43,8 @@ impl<const MIN: i64, const MAX: i64> Arg for Int<MIN, MAX> {
 impl Arg for Date {
     const SHAPE: Shape = Shape::Date;
     fn read(checked: &Value) -> Date {
-        Date(
-            checked
-                .as_str()
-                .and_then(|text| text.parse().ok())
-                .unwrap_or_default(),
-        )
+        let day = checked.as_str().and_then(Day::parse);
+        Date(day.unwrap_or(Day::On(jiff::civil::Date::default())))
     }
 }
 

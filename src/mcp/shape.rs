@@ -5,6 +5,8 @@
 
 use serde_json::{Map, Value, json};
 
+use super::day::{DAY_PATTERN, DAY_WORDS, Day};
+
 /// The most characters of a rejected value that a fault repeats.
 const GOT_CHARS_MAX: usize = 80;
 
@@ -35,7 +37,7 @@ pub enum Shape {
     Words,
     /// A decimal id. Published as a string; an integer is taken and read as one.
     Id,
-    /// A calendar day, `2026-01-31`.
+    /// A calendar day, `2026-01-31`, or a word for one, as `yesterday`.
     Date,
     /// One of a few words.
     OneOf(&'static [&'static str]),
@@ -115,7 +117,7 @@ impl Shape {
             Shape::Text { max } => json!({"type": "string", "minLength": 1, "maxLength": max}),
             Shape::Words => json!({"type": "string"}),
             Shape::Id => json!({"type": "string", "pattern": "^[0-9]{1,19}$"}),
-            Shape::Date => json!({"type": "string", "format": "date"}),
+            Shape::Date => json!({"type": "string", "pattern": DAY_PATTERN}),
             Shape::OneOf(choices) => json!({"type": "string", "enum": choices}),
             Shape::List { item, min, max } => {
                 let mut schema = json!({"type": "array", "items": item.schema(unknown)});
@@ -143,6 +145,16 @@ impl Shape {
         faults
     }
 
+    /// Whether it is a calendar day, or has one in it.
+    pub fn has_date(&self) -> bool {
+        match self {
+            Shape::Date => true,
+            Shape::List { item, .. } | Shape::MapOf(item) => item.has_date(),
+            Shape::Object(fields) => fields.iter().any(|field| field.shape.has_date()),
+            _ => false,
+        }
+    }
+
     fn check(&self, path: &str, value: &Value, faults: &mut Vec<String>) {
         let fits = match (self, value) {
             (Shape::Any, _) => true,
@@ -160,9 +172,7 @@ impl Shape {
                 (1..=19).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
             }
             (Shape::Id, value) => value.as_u64().is_some_and(|id| id < 10_u64.pow(19)),
-            (Shape::Date, Value::String(text)) => {
-                text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok()
-            }
+            (Shape::Date, Value::String(text)) => Day::parse(text).is_some(),
             (Shape::OneOf(choices), Value::String(text)) => choices.contains(&text.as_str()),
             (Shape::List { item, min, max }, Value::Array(items)) => {
                 for (index, value) in items.iter().enumerate().take(*max) {
@@ -202,7 +212,7 @@ impl Shape {
             Shape::Text { max } => format!("a string of 1 to {max} characters"),
             Shape::Words => "a string".into(),
             Shape::Id => "a decimal id such as \"12345\"".into(),
-            Shape::Date => "a date like 2026-01-31".into(),
+            Shape::Date => format!("a date like 2026-01-31, or one of {DAY_WORDS}"),
             Shape::OneOf(choices) => format!("one of {}", choices.join(", ")),
             Shape::List { item, min, max } => {
                 let count = match (min, max) {
@@ -245,6 +255,18 @@ pub fn object_schema(fields: &[Field], unknown: Unknown) -> Value {
         schema["additionalProperties"] = false.into();
     }
     schema
+}
+
+/// Every way in which `value` breaks the shape of an object with these members.
+pub fn object_faults(fields: &[Field], value: &Value) -> Vec<String> {
+    match value {
+        Value::Object(entries) => {
+            let mut faults = Vec::new();
+            check_fields("", fields, entries, &mut faults);
+            faults
+        }
+        other => Shape::Object(&[]).faults(other),
+    }
 }
 
 fn check_fields(
@@ -372,7 +394,9 @@ mod tests {
     fn a_fault_inside_a_list_names_its_place() {
         check(
             json!({"event": "Buy", "days": ["2026-01-31", "2026-02-30"]}),
-            &["days[1]: must be a date like 2026-01-31, got \"2026-02-30\""],
+            &[
+                "days[1]: must be a date like 2026-01-31, or one of today, yesterday, 7d (any number of days), this_ or last_ week, month, quarter, year, got \"2026-02-30\"",
+            ],
         );
     }
 
@@ -380,7 +404,9 @@ mod tests {
     fn a_list_must_have_its_number_of_items() {
         check(
             json!({"event": "Buy", "days": []}),
-            &["days: must be a list of 1 to 2, each a date like 2026-01-31, got a list of 0"],
+            &[
+                "days: must be a list of 1 to 2, each a date like 2026-01-31, or one of today, yesterday, 7d (any number of days), this_ or last_ week, month, quarter, year, got a list of 0",
+            ],
         );
     }
 

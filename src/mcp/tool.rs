@@ -3,7 +3,27 @@
 use serde_json::{Map, Value, json};
 
 use super::result::{Content, ToolResult};
-use super::shape::{Field, Shape, Unknown, object_schema};
+use super::shape::{Field, Shape, Unknown, object_faults, object_schema};
+
+/// What a call of a tool works with, and what the calls of all tools on it share: arguments and members of answers
+/// that no tool has to declare, read or write itself.
+pub trait Context: Sized + 'static {
+    /// What a tool takes beside its own arguments. None of it may be required.
+    fn params(_: &Tool<Self>) -> &'static [Field] {
+        &[]
+    }
+
+    /// What its answers may have beside its own members. None of it may be required.
+    fn output(_: &Tool<Self>) -> Vec<Field> {
+        Vec::new()
+    }
+
+    /// Reads the shared arguments, before the tool runs.
+    fn begin(&self, _: &Tool<Self>, _: &Value) {}
+
+    /// Adds the shared members, after it has run.
+    fn end(&self, _: &Tool<Self>, _: &mut Result<Answer, Failure>) {}
+}
 
 /// A tool: a row of data and a function. `C` is what a call works with.
 pub struct Tool<C: 'static> {
@@ -70,7 +90,7 @@ impl Failure {
     }
 }
 
-impl<C> Tool<C> {
+impl<C: Context> Tool<C> {
     /// The entry of this tool in `tools/list`. Hints that only say the protocol's default, or nothing beside
     /// another one, are left out: a model's context is small.
     pub fn definition(&self) -> Value {
@@ -86,7 +106,7 @@ impl<C> Tool<C> {
             "name": self.name,
             "title": self.title,
             "description": self.about,
-            "inputSchema": object_schema(self.params, Unknown::Refused),
+            "inputSchema": object_schema(&self.fields_in(), Unknown::Refused),
             "outputSchema": object_schema(&self.fields_out(), Unknown::Open),
             "annotations": annotations,
         })
@@ -94,8 +114,9 @@ impl<C> Tool<C> {
 
     /// Checks the arguments, runs the tool and gives what the model reads.
     pub fn call(&self, context: &C, arguments: &Value) -> ToolResult {
-        let faults = Shape::Object(self.params).faults(arguments);
-        let answer = if faults.is_empty() {
+        let faults = object_faults(&self.fields_in(), arguments);
+        let mut answer = if faults.is_empty() {
+            context.begin(self, arguments);
             (self.run)(context, arguments)
         } else {
             let text = format!(
@@ -105,6 +126,7 @@ impl<C> Tool<C> {
             );
             Err(Failure::new("bad_arguments", text).with("faults", faults))
         };
+        context.end(self, &mut answer);
         match answer {
             Ok(answer) => self.complete(answer),
             Err(failure) => failed(failure),
@@ -153,9 +175,14 @@ impl<C> Tool<C> {
         ToolResult::structured(format!(r#"{{"summary":{summary}{comma}{}"#, &rest[1..]))
     }
 
+    fn fields_in(&self) -> Vec<Field> {
+        [self.params, C::params(self)].concat()
+    }
+
     fn fields_out(&self) -> Vec<Field> {
         let mut fields = vec![Field::always("summary", Shape::Words)];
         fields.extend_from_slice(self.output);
+        fields.extend(C::output(self));
         fields
     }
 }
@@ -173,6 +200,8 @@ fn failed(failure: Failure) -> ToolResult {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Context for i64 {}
 
     const DOUBLE: Tool<i64> = Tool {
         name: "test_double",
@@ -221,6 +250,68 @@ mod tests {
                 "of: must be an integer from 0 to 9, got 10",
                 "fo: unknown, known are of"
             ])
+        );
+    }
+
+    /// Counts in steps of what the call says.
+    struct Counting(std::cell::Cell<i64>);
+
+    impl Context for Counting {
+        fn params(tool: &Tool<Counting>) -> &'static [Field] {
+            match tool.effect {
+                Effect::Reads => &[Field::sometimes("step", Shape::Int { min: 1, max: 9 })],
+                _ => &[],
+            }
+        }
+
+        fn output(_: &Tool<Counting>) -> Vec<Field> {
+            vec![Field::sometimes("step_taken", Shape::Count)]
+        }
+
+        fn begin(&self, _: &Tool<Counting>, arguments: &Value) {
+            self.0.set(arguments["step"].as_i64().unwrap_or(1));
+        }
+
+        fn end(&self, _: &Tool<Counting>, answer: &mut Result<Answer, Failure>) {
+            if let Ok(answer) = answer {
+                answer.data.insert("step_taken".into(), self.0.get().into());
+            }
+        }
+    }
+
+    #[test]
+    fn what_all_tools_share_is_published_checked_and_answered_without_the_tool() {
+        const NEXT: Tool<Counting> = Tool {
+            name: "test_next",
+            title: "Next",
+            about: "The number after 0.",
+            effect: Effect::Reads,
+            params: &[],
+            output: &[Field::always("next", Shape::Count)],
+            run: |counting, _| {
+                Ok(Answer {
+                    summary: "next".into(),
+                    data: Map::from_iter([("next".into(), counting.0.get().into())]),
+                })
+            },
+        };
+        let definition = NEXT.definition();
+        assert_eq!(
+            definition["inputSchema"]["properties"]["step"]["maximum"],
+            9
+        );
+        assert_eq!(
+            definition["outputSchema"]["properties"]["step_taken"]["type"],
+            "integer"
+        );
+        let result = NEXT.call(&Counting(0.into()), &json!({"step": 3}));
+        assert_eq!(
+            result.structured.as_deref(),
+            Some(r#"{"summary":"next","next":3,"step_taken":3}"#)
+        );
+        assert!(
+            NEXT.call(&Counting(0.into()), &json!({"step": 10}))
+                .is_error
         );
     }
 

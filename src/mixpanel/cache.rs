@@ -278,7 +278,12 @@ impl Cache {
                     (Some(changed), Some(project)) => changed == project,
                 }
         };
-        let hit: Vec<Arc<Key>> = state.kept.keys().filter(|key| is_hit(key)).cloned().collect();
+        let hit: Vec<Arc<Key>> = state
+            .kept
+            .keys()
+            .filter(|key| is_hit(key))
+            .cloned()
+            .collect();
         for key in hit {
             state.remove(&key);
         }

@@ -169,11 +169,7 @@ impl Clients {
         match argument {
             Some(text) => ProjectId::parse(text).ok_or(Error::InvalidProject),
             None => {
-                let project = self
-                    .caller
-                    .project
-                    .as_ref()
-                    .or(self.default_project());
+                let project = self.caller.project.as_ref().or(self.default_project());
                 project.cloned().ok_or(Error::NoProject)
             }
         }

@@ -229,8 +229,13 @@ impl Error {
             Error::NotFound { .. } => "not_found",
             Error::BadRequest { .. } => "bad_request",
             Error::TooLarge { .. } => "too_large",
-            Error::RateLimited { limit: Limit::Hour, .. } => "quota_used_up",
-            Error::RateLimited { limit: Limit::Moment, .. } => "rate_limited",
+            Error::RateLimited {
+                limit: Limit::Hour, ..
+            } => "quota_used_up",
+            Error::RateLimited {
+                limit: Limit::Moment,
+                ..
+            } => "rate_limited",
             Error::ServerFault { .. } => "server_fault",
             Error::WrongCluster { .. } => "wrong_cluster",
             Error::CannotConnect { .. } => "cannot_connect",
@@ -348,7 +353,9 @@ impl Error {
 pub(crate) fn instant(seconds: u64) -> String {
     let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
     let at = Timestamp::now().as_second().saturating_add(seconds);
-    Timestamp::from_second(at).unwrap_or(Timestamp::MAX).to_string()
+    Timestamp::from_second(at)
+        .unwrap_or(Timestamp::MAX)
+        .to_string()
 }
 
 /// The sentence that the model reads, so each says what to do next.
@@ -623,6 +630,13 @@ mod tests {
         assert_eq!((limited(true).status(), known.status()), (Some(429), None));
         let facts = known.facts();
         assert_eq!(facts["retry_after_s"], 7);
-        assert!(facts["retry_at"].as_str().unwrap().parse::<Timestamp>().unwrap() > Timestamp::now());
+        assert!(
+            facts["retry_at"]
+                .as_str()
+                .unwrap()
+                .parse::<Timestamp>()
+                .unwrap()
+                > Timestamp::now()
+        );
     }
 }

@@ -65,12 +65,7 @@ pub(super) struct Answer {
 }
 
 impl Http {
-    pub(super) fn new(
-        hall: Arc<Hall>,
-        caller: Arc<Caller>,
-        stop: Stop,
-        notes: Arc<Notes>,
-    ) -> Http {
+    pub(super) fn new(hall: Arc<Hall>, caller: Arc<Caller>, stop: Stop, notes: Arc<Notes>) -> Http {
         Http {
             hall,
             caller,
@@ -239,10 +234,10 @@ impl Http {
         let mut limited = false;
         loop {
             let (region, project) = (self.caller.region, request.project());
-            let turn =
-                self.hall
-                    .quotas
-                    .turn(request.api, region, project.as_ref(), &self.stop)?;
+            let turn = self
+                .hall
+                .quotas
+                .turn(request.api, region, project.as_ref(), &self.stop)?;
             // Waiting for the first turn has a limit of its own.
             if deadline.is_none() {
                 deadline = self.total(request).map(|total| Instant::now() + total);
@@ -375,8 +370,7 @@ impl Http {
     /// The whole body of an answer. A 400 is one only if its body has the member that makes it one.
     fn read_whole(&self, request: &Request<'_>, mut answer: Answer) -> Result<Vec<u8>, Error> {
         let body = self.read_body(&mut answer, request.api.answer_bytes_max());
-        let body =
-            body.inspect_err(|error| self.failed(&answer.noted, &answer.turn, error))?;
+        let body = body.inspect_err(|error| self.failed(&answer.noted, &answer.turn, error))?;
         if answer.status == 400
             && !request
                 .answer_under_400

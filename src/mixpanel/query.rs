@@ -410,7 +410,9 @@ impl MixpanelQueryClient {
 
 /// Whether the last day is over wherever the project is: the last zone is 12 hours behind UTC.
 fn is_closed(pairs: &Pairs) -> bool {
-    let last = pairs.get("to_date").and_then(|day| day.parse::<Date>().ok());
+    let last = pairs
+        .get("to_date")
+        .and_then(|day| day.parse::<Date>().ok());
     let yesterday = Timestamp::now()
         .checked_sub(SignedDuration::from_hours(24 + 12))
         .map(|then| then.to_zoned(TimeZone::UTC).date());

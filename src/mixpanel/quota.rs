@@ -234,7 +234,9 @@ impl Quotas {
     ) -> Result<Turn, Error> {
         let until = Instant::now() + WAIT_MAX;
         loop {
-            let look = self.frees_at(&key, limits).map_or(until, |at| at.min(until));
+            let look = self
+                .frees_at(&key, limits)
+                .map_or(until, |at| at.min(until));
             let stopped = stop.wait_while(look, || !self.is_called(&key, limits, ticket));
             let now = Instant::now();
             let mut state = self.lock();
@@ -242,7 +244,10 @@ impl Quotas {
                 // Nobody forgets a window that is waited for.
                 return Err(crowded(key.api));
             };
-            let is_first = window.waiting.front().is_some_and(|first| first.ticket == ticket);
+            let is_first = window
+                .waiting
+                .front()
+                .is_some_and(|first| first.ticket == ticket);
             let outcome = if stopped {
                 Err(Error::Cancelled)
             } else if let Err(error) = window.check(key.api, limits, now) {
@@ -286,7 +291,10 @@ impl Quotas {
         let Some(window) = state.windows.get_mut(key) else {
             return true;
         };
-        let is_first = window.waiting.front().is_some_and(|first| first.ticket == ticket);
+        let is_first = window
+            .waiting
+            .front()
+            .is_some_and(|first| first.ticket == ticket);
         window.check(key.api, limits, now).is_err() || is_first && window.has_room(limits, now)
     }
 
@@ -477,8 +485,17 @@ impl Taken {
         change(window, Instant::now());
         let stops: Vec<Stop> = match window.barred {
             // All of them give up.
-            Some(_) => window.waiting.iter().map(|next| next.stop.clone()).collect(),
-            None => window.waiting.front().map(|next| next.stop.clone()).into_iter().collect(),
+            Some(_) => window
+                .waiting
+                .iter()
+                .map(|next| next.stop.clone())
+                .collect(),
+            None => window
+                .waiting
+                .front()
+                .map(|next| next.stop.clone())
+                .into_iter()
+                .collect(),
         };
         drop(state);
         for stop in stops {

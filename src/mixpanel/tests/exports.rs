@@ -65,25 +65,25 @@ fn a_last_line_that_is_whole_needs_no_line_end() {
 }
 
 #[test]
-fn a_half_line_at_the_end_is_a_broken_export() {
+fn a_half_line_at_the_end_is_an_incomplete_export() {
     check(
         status(200, "{\"a\":1}\n{\"b\":"),
         &["{\"a\":1}"],
-        Err(Error::BrokenOff),
+        Err(Error::IncompleteExport),
     );
 }
 
 #[test]
-fn an_export_that_mixpanel_gave_up_is_a_broken_export() {
+fn an_export_that_mixpanel_gave_up_is_incomplete() {
     check(
         status(200, "{\"a\":1}\nterminated early"),
         &["{\"a\":1}"],
-        Err(Error::BrokenOff),
+        Err(Error::IncompleteExport),
     );
     check(
         status(200, "{\"a\":1}\nterminated early\n"),
         &["{\"a\":1}"],
-        Err(Error::BrokenOff),
+        Err(Error::IncompleteExport),
     );
 }
 

@@ -6,7 +6,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::loopback::{Act, Loopback, answer, json, project, status};
-use crate::mixpanel::{Error, Region, Stop};
+use crate::mixpanel::{Barrier, Error, Region, Stop};
 
 #[track_caller]
 fn check(act: Act, expected: Error) {
@@ -38,7 +38,13 @@ fn each_refusal_is_told_with_mixpanels_words() {
     );
     check(status(401, body), Error::Unauthorized { words: words() });
     check(status(402, body), Error::PaymentRequired { words: words() });
-    check(status(403, body), Error::Forbidden { words: words() });
+    check(
+        status(403, body),
+        Error::Forbidden {
+            barrier: Barrier::Unknown,
+            words: words(),
+        },
+    );
     check(status(404, body), Error::NotFound { words: words() });
     check(status(413, body), Error::TooLarge { words: words() });
     check(
@@ -62,6 +68,7 @@ fn a_project_of_another_region_is_told_apart_whatever_the_status() {
     let words = "Invalid project id for cluster";
     let expected = Error::WrongCluster {
         region: Region::Us,
+        found: None,
         words: Some(words.into()),
     };
     check(

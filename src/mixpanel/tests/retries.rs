@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json as value;
 
 use super::loopback::{Act, Loopback, answer, json, project, status};
-use crate::mixpanel::{Api, Error, Secret, Stop};
+use crate::mixpanel::{Api, Error, Limit, Secret, Stop};
 
 #[track_caller]
 fn check(acts: Vec<Act>, expected: Result<usize, Error>, asked: usize) {
@@ -67,7 +67,9 @@ fn the_third_fault_is_told() {
 fn what_will_not_pass_is_told_at_once() {
     let limited = |retry_after_s| Error::RateLimited {
         api: Api::Query,
+        limit: Limit::Hour,
         retry_after_s,
+        asked: true,
         words: None,
     };
     check(vec![status(429, ""), json("[]")], Err(limited(None)), 1);
