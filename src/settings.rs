@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use log::LevelFilter;
 
@@ -160,6 +161,30 @@ pub const SETTINGS: &[Setting] = &[
         "from the region",
         "prefix of the app management API",
     ),
+    variable(
+        "MIXPANEL_QUERIES_PER_HOUR",
+        "N",
+        "60; none in the sandbox",
+        "queries, and as many exports, that a project may ask an hour; 0: no limit",
+    ),
+    variable(
+        "MIXPANEL_CONCURRENT_QUERIES",
+        "N",
+        "5; none in the sandbox",
+        "queries of a project that may run at once, others wait their turn; 0: no limit",
+    ),
+    variable(
+        "MIXPANEL_CACHE_SECONDS",
+        "SECONDS",
+        "60",
+        "how long answers are given again that may still grow; names and closed ranges at least 10 minutes; 0: never",
+    ),
+    variable(
+        "MIXPANEL_CACHE_BYTES",
+        "BYTES",
+        "16777216",
+        "most memory for kept answers; 0: none are kept",
+    ),
     both(
         "--ca-file",
         "MIXPANEL_CA_FILE",
@@ -220,6 +245,13 @@ const CREDENTIAL_FIELDS: &[&str] = &["authorization", "x-auth-token", "x-auth-da
 
 /// More calls at once would only wait for Mixpanel, which takes five a project.
 const WORKERS_MAX: usize = 4_096;
+
+/// More is no limit any more, and is not counted.
+const QUERIES_PER_HOUR_MAX: usize = 10_000;
+const CONCURRENT_QUERIES_MAX: usize = 1_000;
+/// A day.
+const CACHE_SECONDS_MAX: usize = 86_400;
+const CACHE_BYTES_MAX: usize = 1 << 30;
 
 impl Command {
     /// Reads the command line (without the program's name) and the environment, which `variable` looks up.
@@ -423,6 +455,11 @@ fn mixpanel(given: &Given) -> Result<Config, String> {
             return Err("MIXPANEL_SERVICE_ACCOUNT_USERNAME: not set, though MIXPANEL_SERVICE_ACCOUNT_SECRET is".into());
         }
     };
+    let number = |name: &str, max: usize| {
+        given.parsed(name, None, &format!("a number from 0 to {max}"), |text| {
+            text.parse().ok().filter(|number| *number <= max).map(Some)
+        })
+    };
     Ok(Config {
         region,
         urls: BaseUrls {
@@ -436,6 +473,11 @@ fn mixpanel(given: &Given) -> Result<Config, String> {
             ProjectId::parse(text).map(Some)
         })?,
         project_token: given.value("MIXPANEL_PROJECT_TOKEN").map(Secret::new),
+        queries_per_hour: number("MIXPANEL_QUERIES_PER_HOUR", QUERIES_PER_HOUR_MAX)?,
+        concurrent_queries: number("MIXPANEL_CONCURRENT_QUERIES", CONCURRENT_QUERIES_MAX)?,
+        cache_time: number("MIXPANEL_CACHE_SECONDS", CACHE_SECONDS_MAX)?
+            .map(|seconds| Duration::from_secs(seconds as u64)),
+        cache_bytes: number("MIXPANEL_CACHE_BYTES", CACHE_BYTES_MAX)?,
         ca_file: given.value("--ca-file").map(Into::into),
         ..Config::default()
     })

@@ -258,8 +258,9 @@ mod tests {
 
     impl Context for Counting {
         fn params(tool: &Tool<Counting>) -> &'static [Field] {
+            const STEP: &[Field] = &[Field::sometimes("step", Shape::Int { min: 1, max: 9 })];
             match tool.effect {
-                Effect::Reads => &[Field::sometimes("step", Shape::Int { min: 1, max: 9 })],
+                Effect::Reads => STEP,
                 _ => &[],
             }
         }

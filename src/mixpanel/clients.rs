@@ -217,6 +217,12 @@ impl Clients {
 
 /// What a call wants of all its requests, and what is known after them.
 impl Clients {
+    /// Clients of the same caller and call whose requests are noted for nobody: for what is looked up beside the question.
+    pub fn aside(&self) -> Clients {
+        self.mixpanel
+            .for_caller((*self.caller).clone(), self.http.stop().clone())
+    }
+
     /// Has every later request of this call asked anew, past kept answers and those on their way.
     pub fn ask_anew(&self) {
         self.notes.want_fresh();
@@ -263,8 +269,7 @@ impl Clients {
             return known;
         }
         // A failure of this look-up is none of the call.
-        let app = MixpanelAppApiClient::new(self.http.in_region(self.caller.region));
-        let name = match app.me_within(Some(ZONE_PATIENCE)) {
+        let name = match self.aside().app.me_within(Some(ZONE_PATIENCE)) {
             Ok(me) => me
                 .projects
                 .get(project.as_str())

@@ -190,6 +190,10 @@ impl Http {
         })
     }
 
+    pub(super) fn stop(&self) -> &Stop {
+        &self.stop
+    }
+
     /// Whether each region has a place of its own for an API.
     pub(super) fn tells_regions_apart(&self, api: Api) -> bool {
         self.hall.lines.tells_regions_apart(api)

@@ -13,7 +13,7 @@ use crate::mixpanel::Mixpanel;
 use super::ask::Ask;
 use super::{completions, prompts, resources};
 
-const GUIDANCE: &str = "Ask Mixpanel about a product's events and users, and send it events. Names of events and properties are exact, also in case: look them up with mixpanel_list_events and mixpanel_list_event_properties before you ask for counts. Dates are YYYY-MM-DD, both ends inclusive, in the project's time zone. The query API allows a project 60 queries an hour and 5 at once: ask for a range once rather than day by day. Prefer counts and reports to mixpanel_query_events, which reads raw events.";
+const GUIDANCE: &str = "Ask Mixpanel about a product's events and users, and send it events. Names of events and properties are exact, also in case: look them up with mixpanel_list_events and mixpanel_list_event_properties before you ask for counts. Dates are YYYY-MM-DD, or today, yesterday, 7d, this_week, last_month and so on, both ends inclusive, in the project's time zone: from_date 7d with to_date today are seven days. The query API allows a project 60 queries an hour and 5 at once: ask for a range once rather than day by day. mixpanel_get_quota tells what is left. Answers are kept for a short while: fresh=true asks anew. Prefer counts and reports to mixpanel_query_events, which reads raw events.";
 
 const SANDBOX_GUIDANCE: &str = " This server answers from a sandbox, an invented shop in memory (project 12345, the last 31 days): its figures are not real and nothing outlives the process.";
 

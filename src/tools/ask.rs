@@ -1,12 +1,11 @@
 //! What one call of a tool works with, and what several tools say in the same words.
 
 use std::fmt::Display;
+use std::sync::{Mutex, PoisonError};
 
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
-use crate::mcp::args::{Arg, Date, Id};
+use crate::mcp::args::{Arg, Id};
 use crate::mcp::call::Call;
 use crate::mcp::shape::Shape;
 use crate::mcp::tool::Failure;
@@ -14,6 +13,8 @@ use crate::mixpanel::{
     Clients, CountType, DateRange, Error, FrequencyUnit, LengthUnit, Mixpanel, ProjectId,
     RetentionType, Stop, Unit,
 };
+
+use super::dates::Dated;
 
 /// The part of a message's bytes that a tool's data may take: it goes out twice, as an object and as text in which
 /// each quotation mark and backslash takes two bytes. Data of nothing else take three times their size.
@@ -27,6 +28,14 @@ const DATA_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub struct Ask {
     clients: Result<Clients, Error>,
     call: Call,
+    noted: Mutex<Noted>,
+}
+
+/// What is found out on the way and told with the answer.
+#[derive(Default)]
+struct Noted {
+    dated: Option<Dated>,
+    nearest: Option<Vec<String>>,
 }
 
 impl Ask {
@@ -43,6 +52,7 @@ impl Ask {
         Ask {
             clients,
             call: call.clone(),
+            noted: Mutex::default(),
         }
     }
 
@@ -84,6 +94,28 @@ impl Ask {
         }
     }
 
+    /// Notes the days that the answer is about.
+    pub(super) fn note_days(&self, dated: Dated) {
+        self.with_noted(|noted| noted.dated = Some(dated));
+    }
+
+    /// Notes names that may have been meant.
+    pub(super) fn note_nearest(&self, names: Vec<String>) {
+        self.with_noted(|noted| noted.nearest = Some(names));
+    }
+
+    pub(super) fn dated(&self) -> Option<Dated> {
+        self.with_noted(|noted| noted.dated.clone())
+    }
+
+    pub(super) fn nearest(&self) -> Option<Vec<String>> {
+        self.with_noted(|noted| noted.nearest.clone())
+    }
+
+    fn with_noted<T>(&self, with: impl FnOnce(&mut Noted) -> T) -> T {
+        with(&mut self.noted.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// The first of `items` that one answer can hold, and whether these are all. `json` is what goes out of an item.
     pub(super) fn fitting<T>(
         &self,
@@ -102,21 +134,6 @@ impl Ask {
         }
         (fitting, true)
     }
-}
-
-/// The days from `from` to `to`, both inclusive.
-pub(super) fn days(from: &Date, to: &Date) -> Result<DateRange, Failure> {
-    if from.0 > to.0 {
-        let text = format!(
-            "from_date {} is after to_date {}; exchange them",
-            from.0, to.0
-        );
-        return Err(Failure::new("bad_arguments", text));
-    }
-    Ok(DateRange {
-        from: from.0,
-        to: to.0,
-    })
 }
 
 /// What is wrong with a range in steps of this unit, if they are more than anybody could read.
@@ -140,11 +157,6 @@ pub(super) fn steps_fault(range: DateRange, unit: Unit) -> Option<String> {
 pub(super) fn span(project: &ProjectId, range: DateRange) -> String {
     let DateRange { from, to } = range;
     format!("project {project}, {from} to {to} (days in the project's time zone)")
-}
-
-/// The day that it is in UTC. In the project's zone it may be the day before or after.
-pub(super) fn today() -> jiff::civil::Date {
-    Timestamp::now().to_zoned(TimeZone::UTC).date()
 }
 
 /// Arguments that fit their shapes but not each other: every fault at once.
@@ -203,17 +215,10 @@ impl From<Error> for Failure {
 }
 
 fn failure(error: &Error) -> Failure {
-    let mut failure = Failure::new(error.kind(), error.to_string());
-    if let Some(status) = error.status() {
-        failure = failure.with("status", status);
+    Failure {
+        text: error.to_string(),
+        facts: error.facts(),
     }
-    if let Some(seconds) = error.retry_after_s() {
-        failure = failure.with("retry_after_s", seconds);
-    }
-    if let Some(words) = error.mixpanel_message() {
-        failure = failure.with("mixpanel_message", words);
-    }
-    failure
 }
 
 /// Mixpanel's own words are arguments as they are.

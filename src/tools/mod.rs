@@ -9,8 +9,11 @@
 mod application;
 mod ask;
 mod completions;
+mod dates;
 mod events;
+mod frame;
 mod ingest;
+mod nearest;
 mod profiles;
 mod projects;
 mod prompts;

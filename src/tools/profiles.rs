@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{Timestamp, ToSpan as _};
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::mcp::args::{Arg as _, Date, Id, Int, Text, args};
@@ -10,10 +10,10 @@ use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::{ActivityEvent, ProfileQuery};
 
-use super::ask::{Ask, counted, days, object, quoted, span, today};
+use super::ask::{Ask, counted, object, quoted, span};
 
 /// How many days of activity are read where the call does not say, today included.
-const ACTIVITY_DAYS: i64 = 30;
+const ACTIVITY_DAYS: i32 = 30;
 /// How many events are given where the call does not say.
 const ACTIVITY_DEFAULT: usize = 100;
 /// How many event names are counted in one answer.
@@ -136,12 +136,9 @@ fn get_user_profile(ask: &Ask, args: GetUserProfile) -> Result<Answer, Failure> 
 }
 
 fn get_profile_event_activity(ask: &Ask, args: GetProfileEventActivity) -> Result<Answer, Failure> {
-    let to = args.to_date.unwrap_or_else(|| Date(today()));
-    let from = args
-        .from_date
-        .unwrap_or_else(|| Date(to.0.checked_sub((ACTIVITY_DAYS - 1).days()).unwrap_or(to.0)));
-    let range = days(&from, &to)?;
     let project = ask.project(args.project_id.as_ref())?;
+    let (from, to) = (args.from_date.as_ref(), args.to_date.as_ref());
+    let range = ask.days_or(&project, from, to, ACTIVITY_DAYS)?;
     let ids = [args.distinct_id.0];
     let mut events = ask
         .mixpanel()?

@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 use crate::mcp::args::{Arg as _, Id, args};
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
-use crate::mixpanel::{Me, MeProject};
+use crate::mixpanel::{Me, MeProject, Quota, instant};
 
 use super::ask::{Ask, counted, object};
+use super::frame::in_words;
 
 pub(super) const TOOLS: &[Tool<Ask>] = &[
     Tool {
@@ -45,6 +46,31 @@ pub(super) const TOOLS: &[Tool<Ask>] = &[
         ],
         run: |ask, arguments| get_project_info(ask, ProjectInfo::read(arguments)),
     },
+    Tool {
+        name: "mixpanel_get_quota",
+        title: "Mixpanel query quota",
+        about: "Tells how many queries and exports a project may still ask this hour, as counted by this server, and when the next one is free. Asks nobody and costs nothing.",
+        effect: Effect::Reads,
+        params: GetQuota::FIELDS,
+        output: &[Field::always(
+            "apis",
+            Shape::List {
+                item: &Shape::Object(&[
+                    Field::always("api", Shape::OneOf(&["query", "export"])),
+                    Field::always("used", Shape::Count).about("In the last hour, by this server."),
+                    Field::sometimes("per_hour", Shape::Count),
+                    Field::sometimes("left", Shape::Count),
+                    Field::always("running", Shape::Count),
+                    Field::sometimes("at_once", Shape::Count),
+                    Field::always("next_free_in_s", Shape::Count),
+                    Field::always("next_free_at", Shape::Words),
+                ]),
+                min: 2,
+                max: 2,
+            },
+        )],
+        run: |ask, arguments| get_quota(ask, GetQuota::read(arguments)),
+    },
 ];
 
 const PROJECT: Shape = Shape::Object(&[
@@ -67,6 +93,47 @@ args! {
         /// The project's id, as mixpanel_get_projects lists it.
         project_id: Id,
     }
+}
+
+args! {
+    struct GetQuota {
+        /// Project id. Default: the server's or the request's project.
+        project_id: Option<Id>,
+    }
+}
+
+fn get_quota(ask: &Ask, args: GetQuota) -> Result<Answer, Failure> {
+    let project = ask.project(args.project_id.as_ref())?;
+    let quotas = ask.mixpanel()?.quotas(&project);
+    let words: Vec<String> = quotas.iter().map(in_words).collect();
+    let apis: Vec<Value> = quotas.iter().map(quota_json).collect();
+    Ok(Answer {
+        summary: format!(
+            "{} (as counted by this server; others may use the same quota)",
+            words.join("; ")
+        ),
+        data: object([("apis", apis.into())]),
+    })
+}
+
+fn quota_json(quota: &Quota) -> Value {
+    let mut json = json!({
+        "api": quota.api.as_str(),
+        "used": quota.used,
+        "running": quota.running,
+        "next_free_in_s": quota.next_free_s,
+        "next_free_at": instant(quota.next_free_s),
+    });
+    for (name, number) in [
+        ("per_hour", quota.per_hour),
+        ("left", quota.left),
+        ("at_once", quota.at_once),
+    ] {
+        if let Some(number) = number {
+            json[name] = number.into();
+        }
+    }
+    json
 }
 
 fn get_projects(ask: &Ask) -> Result<Answer, Failure> {

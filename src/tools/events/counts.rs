@@ -9,7 +9,7 @@ use crate::mcp::args::{Arg as _, Date, Id, Text, args};
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::{CountType, DateRange, ProjectId, Unit};
-use crate::tools::ask::{Ask, counted, days, object, quoted, span};
+use crate::tools::ask::{Ask, counted, object, quoted, span};
 
 /// The longest range for which Mixpanel is asked to count in one bucket.
 const BUCKET_DAYS_MAX: i32 = 366;
@@ -59,11 +59,11 @@ args! {
 }
 
 fn get_event_count(ask: &Ask, args: EventCount) -> Result<Answer, Failure> {
-    let range = days(&args.from_date, &args.to_date)?;
+    let project = ask.project(args.project_id.as_ref())?;
+    let range = ask.days(&project, &args.from_date, &args.to_date)?;
     let count = args.r#type.unwrap_or(CountType::General);
     let unit = args.unit.unwrap_or(Unit::Day);
     check_steps(range, unit, count)?;
-    let project = ask.project(args.project_id.as_ref())?;
     match args.event {
         Some(event) => count_one(ask, &project, &event.0, count, unit, range),
         None => count_all(ask, &project, count, unit, range),
@@ -98,8 +98,9 @@ fn count_one(
     let place = format!("of {} in {}", quoted(event), span(project, range));
     let summary = match (total, by_unit.len()) {
         (Some(0.0), _) => format!(
-            "no {} {place}; names are case-sensitive: look the event up with mixpanel_list_events",
-            exactly(count)
+            "no {} {place}; {}",
+            exactly(count),
+            ask.about_events(project, &[event])
         ),
         (Some(total), _) => format!("{} {measure} {place}", rounded(total)),
         (None, steps) => format!(

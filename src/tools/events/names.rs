@@ -163,7 +163,8 @@ fn list_event_properties(ask: &Ask, args: ListEventProperties) -> Result<Answer,
     let what = format!("{number}{}", search.in_words());
     let summary = match (found.len(), known) {
         (0, 0) => format!(
-            "Mixpanel knows no property of {place}; names are case-sensitive: look the event up with mixpanel_list_events"
+            "Mixpanel knows no property of {place}; {}",
+            ask.about_events(&project, &[event])
         ),
         (0, _) => format!("{what} of the {known} of {place}; take a shorter search or none"),
         _ => format!("{what} of {place}, the most common first"),
@@ -187,7 +188,8 @@ fn list_property_values(ask: &Ask, args: ListPropertyValues) -> Result<Answer, F
     );
     let summary = match found.len() {
         0 => format!(
-            "Mixpanel knows no value of {place}; names are case-sensitive: look them up with mixpanel_list_events and mixpanel_list_event_properties"
+            "Mixpanel knows no value of {place}; {}",
+            ask.about_property(&project, event, property)
         ),
         number => format!(
             "{} of {place}, the most common first",

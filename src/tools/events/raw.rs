@@ -9,7 +9,7 @@ use crate::mcp::args::{Arg as _, Date, Id, Int, List, Text, args};
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::{Error, ExportQuery};
-use crate::tools::ask::{Ask, counted, days, object, quoted};
+use crate::tools::ask::{Ask, counted, object, quoted};
 
 const LIMIT_DEFAULT: usize = 100;
 /// Times below are seconds, above milliseconds.
@@ -76,9 +76,9 @@ enum End {
 }
 
 fn query_events(ask: &Ask, args: QueryEvents) -> Result<Answer, Failure> {
-    let range = days(&args.from_date, &args.to_date)?;
     let limit = args.limit.map_or(LIMIT_DEFAULT, |limit| limit.0 as usize);
     let project = ask.project(args.project_id.as_ref())?;
+    let range = ask.export_days(&project, &args.from_date, &args.to_date)?;
     let names: Vec<String> = args.event.iter().map(|event| event.0.clone()).collect();
     let mut lines = ask.mixpanel()?.export.export(
         &project,
@@ -136,7 +136,11 @@ fn query_events(ask: &Ask, args: QueryEvents) -> Result<Answer, Failure> {
                 ""
             };
             format!(
-                "no {what} are in {place}{filter}; names are case-sensitive: look them up with mixpanel_list_events, and check the dates"
+                "no {what} are in {place}{filter}; {}",
+                match &args.event {
+                    Some(event) => ask.about_events(&project, &[&event.0]),
+                    None => "check the dates".into(),
+                }
             )
         }
         (End::OfEvents, 1) => format!("1 event, all that there is of {what} in {place}"),

@@ -7,7 +7,7 @@ use crate::mcp::args::{Arg as _, Date, Id, Int, args};
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::{CountType, Unit};
-use crate::tools::ask::{Ask, counted, days, object, quoted, span};
+use crate::tools::ask::{Ask, counted, object, quoted, span};
 
 const TOP_DEFAULT: usize = 10;
 
@@ -91,7 +91,8 @@ args! {
 }
 
 fn get_top_events(ask: &Ask, args: TopEvents) -> Result<Answer, Failure> {
-    let range = days(&args.from_date, &args.to_date)?;
+    let project = ask.project(args.project_id.as_ref())?;
+    let range = ask.days(&project, &args.from_date, &args.to_date)?;
     let count = args.r#type.unwrap_or(CountType::General);
     let limit = args.limit.map_or(TOP_DEFAULT, |limit| limit.0 as usize);
     // In a whole month each user is counted once.
@@ -101,7 +102,6 @@ fn get_top_events(ask: &Ask, args: TopEvents) -> Result<Answer, Failure> {
         Unit::Day
     };
     check_steps(range, unit, count)?;
-    let project = ask.project(args.project_id.as_ref())?;
     let all = Counts::of_all(ask, &project, count, unit, range)?;
     let sum = all.sum();
     let items = all

@@ -6,7 +6,7 @@ use crate::mcp::args::{Arg as _, Date, Id, Text, args};
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::{Frequency, FrequencyQuery, FrequencyUnit};
-use crate::tools::ask::{Ask, bad_arguments, counted, days, object, quoted, span, steps_fault};
+use crate::tools::ask::{Ask, bad_arguments, counted, object, quoted, span, steps_fault};
 
 use super::split::{
     CalendarUnit, Row, SEGMENTS_ASKED, by_segment, cut_note, keep_heaviest, list_of, on_expression,
@@ -57,12 +57,12 @@ args! {
 }
 
 fn query_frequency(ask: &Ask, args: QueryFrequency) -> Result<Answer, Failure> {
-    let range = days(&args.from_date, &args.to_date)?;
+    let project = ask.project(args.project_id.as_ref())?;
+    let range = ask.days(&project, &args.from_date, &args.to_date)?;
     let unit = args.unit.unwrap_or(CalendarUnit::Day);
     if let Some(fault) = steps_fault(range, unit.unit()) {
         return Err(bad_arguments(vec![fault]));
     }
-    let project = ask.project(args.project_id.as_ref())?;
     let addiction_unit = args.addiction_unit.unwrap_or(FrequencyUnit::Hour);
     let on = args.on.as_ref().map(|on| on_expression(&on.0));
     let filter = args
@@ -101,7 +101,8 @@ fn query_frequency(ask: &Ask, args: QueryFrequency) -> Result<Answer, Failure> {
     let active: u64 = periods.iter().map(|row| users(&row.found)).sum();
     if active == 0 {
         let summary = format!(
-            "{asked}: nobody did it in these days; names are case-sensitive, so check them with mixpanel_list_events, or ask for other days"
+            "{asked}: nobody did it in these days; {}",
+            ask.about_events(&project, &[&args.event.0])
         );
         return Ok(Answer {
             summary,

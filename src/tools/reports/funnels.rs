@@ -15,7 +15,7 @@ use crate::mixpanel::{
     Buckets, Funnel, FunnelDay, FunnelQuery, FunnelStep, LengthUnit, SavedFunnel,
 };
 use crate::tools::ask::{
-    Ask, bad_arguments, counted, days, object, percent, quoted, ratio, span, steps_fault, whole,
+    Ask, bad_arguments, counted, object, percent, quoted, ratio, span, steps_fault, whole,
 };
 
 /// How many saved funnels are listed where the call does not say.
@@ -212,13 +212,13 @@ impl Row<'_> {
 }
 
 fn query_funnel(ask: &Ask, args: QueryFunnel) -> Result<Answer, Failure> {
-    let range = days(&args.from_date, &args.to_date)?;
+    let project = ask.project(args.project_id.as_ref())?;
+    let range = ask.days(&project, &args.from_date, &args.to_date)?;
     let mut faults = faults(&args);
     faults.extend(args.unit.and_then(|unit| steps_fault(range, unit.unit())));
     if !faults.is_empty() {
         return Err(bad_arguments(faults));
     }
-    let project = ask.project(args.project_id.as_ref())?;
     let length = args.length.as_ref().map(|length| {
         let unit = args.length_unit.unwrap_or(LengthUnit::Day);
         (length.0 as u32, unit)

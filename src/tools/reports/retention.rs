@@ -16,7 +16,7 @@ use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::{Cohort, Retention, RetentionQuery, RetentionType};
 use crate::tools::ask::{
-    Ask, bad_arguments, counted, days, object, percent, quoted, ratio, span, steps_fault, today,
+    Ask, bad_arguments, counted, object, percent, quoted, ratio, span, steps_fault,
 };
 
 /// The most intervals after the 0th.
@@ -82,12 +82,12 @@ args! {
 }
 
 fn query_retention(ask: &Ask, args: QueryRetention) -> Result<Answer, Failure> {
-    let range = days(&args.from_date, &args.to_date)?;
+    let project = ask.project(args.project_id.as_ref())?;
+    let range = ask.days(&project, &args.from_date, &args.to_date)?;
     let unit = args.unit.unwrap_or(CalendarUnit::Day);
     if let Some(fault) = steps_fault(range, unit.unit()) {
         return Err(bad_arguments(vec![fault]));
     }
-    let project = ask.project(args.project_id.as_ref())?;
     let retention_type = args.retention_type.unwrap_or(RetentionType::Birth);
     let intervals = args
         .interval_count
@@ -144,8 +144,12 @@ fn query_retention(ask: &Ask, args: QueryRetention) -> Result<Answer, Failure> {
         Retention::Segmented(by_date) => by_segment(by_date),
     };
     if cohorts.iter().all(|row| row.found.first == 0) {
+        let born_event =
+            (retention_type == RetentionType::Birth).then_some(args.born_event.0.as_str());
+        let names: Vec<&str> = born_event.into_iter().chain(event).collect();
         let summary = format!(
-            "{asked}: nobody began in these days; names are case-sensitive, so check them with mixpanel_list_events, or ask for other days"
+            "{asked}: nobody began in these days; {}",
+            ask.about_events(&project, &names)
         );
         return Ok(Answer {
             summary,
@@ -162,7 +166,7 @@ fn query_retention(ask: &Ask, args: QueryRetention) -> Result<Answer, Failure> {
         |cohort| cohort.counts.iter().sum(),
         |cohort| cohort.counts.len(),
     );
-    let overall = overall(&cohorts, unit, today());
+    let overall = overall(&cohorts, unit, ask.today(&project));
     let (cohorts, fits) = ask.fitting(cohorts, cohort_json);
     let whole = whole && fits;
     let summary = format!(

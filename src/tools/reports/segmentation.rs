@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::split::{BUCKET_DAYS_MAX, on_expression, segments_max};
+use super::split::{BUCKET_DAYS_MAX, is_name, on_expression, segments_max};
 use crate::mcp::args::{Arg as _, Date, Id, Int, Text, args, choice};
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::{Aggregation, Buckets, CountType, ProjectId, Segmentation, Unit};
-use crate::tools::ask::{
-    Ask, bad_arguments, counted, days, object, quoted, span, steps_fault, whole,
-};
+use crate::tools::ask::{Ask, bad_arguments, counted, object, quoted, span, steps_fault, whole};
 
 /// Mixpanel's own default for the number of segments.
 const SERIES_DEFAULT: usize = 60;
@@ -170,13 +168,13 @@ fn query_segmentation(ask: &Ask, args: QuerySegmentation) -> Result<Answer, Fail
     let unit = args.unit.unwrap_or(SegmentationUnit::Day);
     let count = args.r#type.unwrap_or(CountType::General);
     let aggregate = args.aggregate.unwrap_or(Aggregate::Count);
-    let range = days(&args.from_date, &args.to_date)?;
+    let project = ask.project(args.project_id.as_ref())?;
+    let range = ask.days(&project, &args.from_date, &args.to_date)?;
     let mut faults = faults(&args, unit, count, aggregate);
     faults.extend(steps_fault(range, unit.unit()));
     if !faults.is_empty() {
         return Err(bad_arguments(faults));
     }
-    let project = ask.project(args.project_id.as_ref())?;
     let on = args.on.as_ref().map(|on| on_expression(&on.0));
     let filter = args
         .r#where
@@ -233,7 +231,14 @@ fn query_segmentation(ask: &Ask, args: QuerySegmentation) -> Result<Answer, Fail
         unit.word(),
         span(&project, range)
     );
-    answer(ask, &asked, lines, limit)
+    let event = &args.event.0;
+    answer(ask, &asked, lines, limit, || match &args.on {
+        // What is added up is a property of the event.
+        Some(on) if aggregate != Aggregate::Count && is_name(&on.0) => {
+            ask.about_property(&project, event, &on.0)
+        }
+        _ => ask.about_events(&project, &[event]),
+    })
 }
 
 /// A line for each segment. Where figures of single dates do not add up, the figures of the whole range are asked for.
@@ -301,12 +306,16 @@ fn faults(
     faults
 }
 
-fn answer(ask: &Ask, asked: &str, mut lines: Vec<Line>, limit: usize) -> Result<Answer, Failure> {
+fn answer(
+    ask: &Ask,
+    asked: &str,
+    mut lines: Vec<Line>,
+    limit: usize,
+    about_nothing: impl FnOnce() -> String,
+) -> Result<Answer, Failure> {
     let mut numbers = lines.iter().flat_map(|line| line.values.values());
     if numbers.all(|number| *number == 0.0) {
-        let summary = format!(
-            "{asked}: nothing found; names are case-sensitive, so check the event with mixpanel_list_events and properties with mixpanel_list_event_properties, or ask for other days"
-        );
+        let summary = format!("{asked}: nothing found; {}", about_nothing());
         return Ok(Answer {
             summary,
             data: object([("series", json!([])), ("truncated", false.into())]),

@@ -40,12 +40,17 @@ impl CalendarUnit {
 /// What `on` means as an expression: it is one if it reads a property; else it is a property's plain name, whatever
 /// characters are in it (an expression that reads no property would split nothing).
 pub(super) fn on_expression(on: &str) -> String {
-    const READS: [&str; 3] = ["properties[", "user[", "event["];
-    if READS.iter().any(|reads| on.contains(reads)) {
-        on.to_owned()
-    } else {
+    if is_name(on) {
         property(on)
+    } else {
+        on.to_owned()
     }
+}
+
+/// Whether it is a property's plain name, not an expression.
+pub(super) fn is_name(on: &str) -> bool {
+    const READS: [&str; 3] = ["properties[", "user[", "event["];
+    !READS.iter().any(|reads| on.contains(reads))
 }
 
 /// How many of `wanted` segments one answer can have, if each has so many numbers. At least one.
