@@ -7,9 +7,11 @@ mod contract;
 /// Upstreams for tests: one that records, one that misbehaves.
 mod support;
 
+mod cache;
 mod calls;
 mod credentials;
 mod events;
+mod failures;
 mod gate;
 mod generated;
 mod ingest;
@@ -18,8 +20,10 @@ mod projects;
 mod prompts;
 /// Every revision of the protocol.
 mod protocol;
+mod quota;
 mod reports;
 mod resources;
 mod stdio;
 mod table;
+mod time;
 mod transports;

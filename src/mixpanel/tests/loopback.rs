@@ -95,6 +95,8 @@ impl Loopback {
             project_id: Some(project()),
             project_token: Some(Secret::new("t0ken")),
             timeouts: Timeouts::default(),
+            // A test counts what is asked.
+            cache_time: Some(Duration::ZERO),
             ..Config::default()
         };
         change(&mut config);

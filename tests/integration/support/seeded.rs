@@ -61,10 +61,12 @@ impl Seeded {
         assert_eq!(answer["status"], 1, "{answer}");
     }
 
-    /// What the server has asked since the last call.
+    /// What the server has asked since the last call, but for the project's time zone.
     #[track_caller]
     pub(crate) fn requests(&self) -> Vec<RecordedRequest> {
-        self.recorder.take()
+        let mut requests = self.recorder.take();
+        requests.retain(|request| request.path != "/api/app/me");
+        requests
     }
 
     #[track_caller]

@@ -10,7 +10,7 @@ use mixpanel_mcp_server::mcp::application::Application;
 use mixpanel_mcp_server::mcp::service::Service;
 use mixpanel_mcp_server::sandbox::Sandbox;
 use mixpanel_mcp_server::server::Server;
-use mixpanel_mcp_server::settings::Command;
+use mixpanel_mcp_server::settings::{Command, Settings};
 use mixpanel_mcp_server::transport::gate::Limits;
 use mixpanel_mcp_server::transport::{Access, HttpServer, HttpSettings};
 use serde_json::{Value, json};
@@ -75,6 +75,16 @@ impl TestServer {
     /// A server with these flags and variables; a port of its own comes by itself.
     #[track_caller]
     pub(crate) fn start(flags: &[&str], variables: &[(&str, &str)]) -> TestServer {
+        TestServer::start_with(flags, variables, |_| {})
+    }
+
+    /// The same with what no setting changes.
+    #[track_caller]
+    pub(crate) fn start_with(
+        flags: &[&str],
+        variables: &[(&str, &str)],
+        change: impl FnOnce(&mut Settings),
+    ) -> TestServer {
         let flags = flags.iter().chain(&["--port", "0"]).map(OsString::from);
         let variable = |name: &str| {
             variables
@@ -82,9 +92,10 @@ impl TestServer {
                 .find(|(known, _)| *known == name)
                 .map(|(_, value)| OsString::from(value))
         };
-        let Ok(Command::Serve(settings)) = Command::read(flags, variable) else {
+        let Ok(Command::Serve(mut settings)) = Command::read(flags, variable) else {
             panic!("these settings do not serve")
         };
+        change(&mut settings);
         let server = Server::start(*settings).unwrap();
         TestServer::running(server.url(), move |patience| server.stop(patience))
     }
@@ -405,7 +416,7 @@ impl EventStream {
 }
 
 /// The variables of a server with the sandbox's account whose four APIs are below one URL, as the sandbox's are.
-pub(crate) fn variables_before(upstream: &str) -> [(&'static str, String); 7] {
+pub(crate) fn variables_before(upstream: &str) -> [(&'static str, String); 10] {
     [
         ("MIXPANEL_INGESTION_URL", upstream.into()),
         ("MIXPANEL_EXPORT_URL", format!("{upstream}/api/2.0")),
@@ -414,6 +425,10 @@ pub(crate) fn variables_before(upstream: &str) -> [(&'static str, String); 7] {
         ("MIXPANEL_SERVICE_ACCOUNT_USERNAME", "sandbox".into()),
         ("MIXPANEL_SERVICE_ACCOUNT_SECRET", "sandbox".into()),
         ("MIXPANEL_PROJECT_ID", "12345".into()),
+        // Most tests look at what is asked: every question is, and no limit is in its way.
+        ("MIXPANEL_CACHE_SECONDS", "0".into()),
+        ("MIXPANEL_QUERIES_PER_HOUR", "0".into()),
+        ("MIXPANEL_CONCURRENT_QUERIES", "0".into()),
     ]
 }
 
