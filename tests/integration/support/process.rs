@@ -8,15 +8,20 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::schema::Conversation;
+
 /// No line and no end takes longer in a test that is in order.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running program with `--stdio`. Killed when dropped.
+///
+/// Whatever it says is held against the protocol's schemas, where they are at hand.
 pub(crate) struct StdioServer {
     child: Child,
     stdin: Option<ChildStdin>,
     lines: Receiver<String>,
     log: Option<JoinHandle<String>>,
+    conversation: Conversation,
 }
 
 impl StdioServer {
@@ -53,6 +58,7 @@ impl StdioServer {
             child,
             lines,
             log: Some(log),
+            conversation: Conversation::at("2025-11-25"),
         }
     }
 
@@ -80,6 +86,7 @@ impl StdioServer {
     #[track_caller]
     pub(crate) fn write(&mut self, text: &str) {
         let stdin = self.stdin.as_mut().expect("standard input is open");
+        text.lines().for_each(|line| self.conversation.asked(line));
         stdin.write_all(text.as_bytes()).unwrap();
     }
 
@@ -99,7 +106,14 @@ impl StdioServer {
     #[track_caller]
     pub(crate) fn message(&mut self) -> Value {
         let line = self.lines.recv_timeout(PATIENCE).expect("a line comes");
-        serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line:?} is no JSON"))
+        self.heard(&line)
+    }
+
+    #[track_caller]
+    fn heard(&self, line: &str) -> Value {
+        let message = serde_json::from_str(line).unwrap_or_else(|_| panic!("{line:?} is no JSON"));
+        self.conversation.heard(&message);
+        message
     }
 
     /// Sends a request and gives the next message, which must answer it.
@@ -133,7 +147,7 @@ impl StdioServer {
         let mut messages = Vec::new();
         loop {
             match self.lines.recv_timeout(PATIENCE) {
-                Ok(line) => messages.push(serde_json::from_str(&line).unwrap()),
+                Ok(line) => messages.push(self.heard(&line)),
                 Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => break,
                 Err(error) => panic!("standard output stays open: {error}"),
             }
