@@ -15,9 +15,10 @@ use serde_json::{Map, Value, json};
 
 use crate::support::TestServer;
 
-const TOOLS: [&str; 5] = [
+const TOOLS: [&str; 6] = [
     "tell",
     "tell_late",
+    "give_some",
     "give_much",
     "give_all_kinds",
     "break_off",
@@ -26,10 +27,14 @@ const TOOLS: [&str; 5] = [
 /// The bytes of what `give_much` gives: more than a client takes as one event.
 pub(super) const MUCH: usize = 1_100_000;
 
+/// The bytes of what `give_some` gives: two of these are more than a client takes as one event.
+pub(super) const SOME: usize = 600_000;
+
 /// A server with these tools:
 ///
 /// - `tell`: three times progress, all at once, the second one going back; then a debug and a warning log message.
 /// - `tell_late`: leaves a thread behind that tells after the answer, when [`Probe::tell_now`] says so.
+/// - `give_some`: [`SOME`] bytes of text.
 /// - `give_much`: [`MUCH`] bytes of text.
 /// - `give_all_kinds`: text, sound and a link, with structured content.
 /// - `break_off`: panics.
@@ -111,6 +116,7 @@ impl Application for Tools {
                 call.log(Level::Warning, "probe", "a warning".into());
             }
             "tell_late" => self.tell_late(call),
+            "give_some" => result.content = vec![Content::Text("x".repeat(SOME))],
             "give_much" => result.content = vec![Content::Text("x".repeat(MUCH))],
             "give_all_kinds" => {
                 result.content.extend([

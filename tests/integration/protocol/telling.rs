@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::probe::{MUCH, Probe};
+use super::probe::{MUCH, Probe, SOME};
 use super::{STREAMS, borrowed, enveloped, modern, modern_headers, request, session};
 use crate::support::server::EventStream;
 
@@ -165,6 +165,31 @@ fn an_answer_too_large_for_an_event_is_replaced_where_an_event_might_carry_it() 
         202
     );
     assert_eq!(stream.message()["result"]["isError"], true);
+}
+
+#[test]
+fn the_answers_of_a_batch_share_the_room_of_one_message() {
+    let probe = Probe::start();
+    let ask = |count: usize| {
+        let headers = [
+            ("accept", "text/event-stream"),
+            ("content-type", "application/json"),
+        ];
+        let one = |id: usize| request(id, "tools/call", json!({"name": "give_some"}));
+        let all: Vec<String> = (0..count).map(one).collect();
+        let body = format!("[{}]", all.join(","));
+        let mut stream = probe.server.stream("POST", "/mcp", &headers, &body);
+        stream.message()
+    };
+    let alone = ask(1);
+    let text = alone[0]["result"]["content"][0]["text"].as_str();
+    assert_eq!(text.map(str::len), Some(SOME));
+
+    let both = ask(2);
+    for answer in both.as_array().unwrap() {
+        assert_eq!(answer["result"]["isError"], true);
+    }
+    assert!(both.to_string().len() < SOME);
 }
 
 #[test]
