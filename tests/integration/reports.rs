@@ -354,7 +354,7 @@ fn events_without_the_property_are_told_as_such() {
         [("undefined", Some(5.0), vec![2.0, 3.0])]
     );
     assert!(
-        summary(&data).contains(r#""undefined" are events without the property"#),
+        summary(&data).contains(r#""undefined" are events without properties["Plan"]"#),
         "{data}"
     );
 }

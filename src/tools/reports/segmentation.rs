@@ -232,12 +232,14 @@ fn query_segmentation(ask: &Ask, args: QuerySegmentation) -> Result<Answer, Fail
         span(&project, range)
     );
     let event = &args.event.0;
-    answer(ask, &asked, lines, limit, || match &args.on {
-        // What is added up is a property of the event.
-        Some(on) if aggregate != Aggregate::Count && is_name(&on.0) => {
-            ask.about_property(&project, event, &on.0)
+    answer(ask, &asked, on.as_deref(), lines, limit, || {
+        match &args.on {
+            // What is added up is a property of the event.
+            Some(on) if aggregate != Aggregate::Count && is_name(&on.0) => {
+                ask.about_property(&project, event, &on.0)
+            }
+            _ => ask.about_events(&project, &[event]),
         }
-        _ => ask.about_events(&project, &[event]),
     })
 }
 
@@ -309,6 +311,7 @@ fn faults(
 fn answer(
     ask: &Ask,
     asked: &str,
+    on: Option<&str>,
     mut lines: Vec<Line>,
     limit: usize,
     about_nothing: impl FnOnce() -> String,
@@ -343,8 +346,12 @@ fn answer(
         counted(fitting.len(), "segment"),
         figures.join(", ")
     );
-    if fitting.iter().any(|line| line.name == UNDEFINED) {
-        summary.push_str("; \"undefined\" are events without the property, look at its name with mixpanel_list_event_properties if these are many");
+    if let Some(on) = on
+        && fitting.iter().any(|line| line.name == UNDEFINED)
+    {
+        summary.push_str(&format!(
+            "; \"undefined\" are events without {on}: if these are many, check the name with mixpanel_list_event_properties"
+        ));
     }
     if fitting.iter().any(|line| line.total.is_none()) {
         summary.push_str("; figures of single dates must not be added up, and there is no exact one of the whole range");
