@@ -11,7 +11,7 @@ use crate::mcp::service::Service;
 use crate::mixpanel::{BaseUrls, Config, Mixpanel, ProjectId, Secret, ServiceAccount};
 use crate::sandbox::{self, Sandbox};
 use crate::settings::Settings;
-use crate::tools::{self, MixpanelApplication};
+use crate::tools::{MixpanelApplication, Offer};
 use crate::transport::{HttpServer, Stdio, StdioSettings};
 
 /// As the log's first line begins.
@@ -56,7 +56,7 @@ fn serve_stdio(settings: Settings, mut signals: Signals) -> Result<(), String> {
         streams_max: settings.http.streams_max,
     };
     // The sandbox in it ends with it.
-    let parts = Parts::of(settings.mixpanel, settings.sandbox)?;
+    let parts = Parts::of(settings.mixpanel, settings.sandbox, settings.offer)?;
     let waiting = signals.handle();
     let stdio = Stdio::start(&limits, parts.service.clone(), move || waiting.close());
     let stdio = stdio.map_err(|error| format!("--stdio: {error}"))?;
@@ -76,14 +76,14 @@ struct Parts {
 }
 
 impl Parts {
-    fn of(mut config: Config, is_sandbox: bool) -> Result<Parts, String> {
+    fn of(mut config: Config, is_sandbox: bool, offer: Offer) -> Result<Parts, String> {
         let sandbox = is_sandbox.then(Sandbox::start).transpose();
         let sandbox = sandbox.map_err(|error| format!("--sandbox: {error}"))?;
         if let Some(sandbox) = &sandbox {
             point_to(sandbox, &mut config);
         }
-        let told = told(&config, is_sandbox);
-        let application = MixpanelApplication::new(Mixpanel::new(config)?, is_sandbox);
+        let told = told(&config, is_sandbox, &offer);
+        let application = MixpanelApplication::new(Mixpanel::new(config)?, is_sandbox, offer);
         Ok(Parts {
             service: Service::new(application),
             sandbox,
@@ -100,7 +100,7 @@ impl Server {
     /// One line that says why the server cannot start.
     pub fn start(settings: Settings) -> Result<Server, String> {
         let exposure = exposure(&settings);
-        let parts = Parts::of(settings.mixpanel, settings.sandbox)?;
+        let parts = Parts::of(settings.mixpanel, settings.sandbox, settings.offer)?;
         let address = settings.http.address;
         let http = HttpServer::start(settings.http, parts.service);
         let http =
@@ -153,22 +153,26 @@ fn point_to(sandbox: &Sandbox, mixpanel: &mut Config) {
 }
 
 /// What the log's first line says of the settings; never which credentials there are.
-fn told(config: &Config, is_sandbox: bool) -> String {
+fn told(config: &Config, is_sandbox: bool, offer: &Offer) -> String {
     let credentials = if config.account.is_some() {
         "set"
     } else {
         "not set, callers bring their own"
     };
-    let toolsets: Vec<&str> = tools::TOOLSETS.iter().map(|toolset| toolset.name).collect();
+    let read_only = if offer.is_read_only() {
+        ", only reading"
+    } else {
+        ""
+    };
     let sandbox = if is_sandbox {
         "sandbox (invented data)"
     } else {
         "no sandbox"
     };
     format!(
-        "region {}, credentials {credentials}, toolsets {}, {sandbox}",
+        "region {}, credentials {credentials}, toolsets {}{read_only}, {sandbox}",
         config.region,
-        toolsets.join(" ")
+        offer.toolset_names().join(" ")
     )
 }
 

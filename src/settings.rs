@@ -10,6 +10,7 @@ use std::time::Duration;
 use log::LevelFilter;
 
 use crate::mixpanel::{BaseUrls, Config, ProjectId, Region, Secret, ServiceAccount};
+use crate::tools::{self, Offer};
 use crate::transport::gate::Limits;
 use crate::transport::{Access, HttpSettings};
 
@@ -31,6 +32,8 @@ pub struct Settings {
     pub stdio: bool,
     /// Whether to answer from an invented Mixpanel in memory.
     pub sandbox: bool,
+    /// Which tools are offered.
+    pub offer: Offer,
     /// The least grave log line.
     pub log_level: LevelFilter,
 }
@@ -200,6 +203,27 @@ pub const SETTINGS: &[Setting] = &[
         "--sandbox",
         "answer from an invented shop in memory instead of Mixpanel",
     ),
+    both(
+        "--toolsets",
+        "MIXPANEL_TOOLSETS",
+        "LIST",
+        "default",
+        "groups of tools to offer, separated by commas; `all` for every one, the command `tools` lists them",
+    ),
+    both(
+        "--tools",
+        "MIXPANEL_TOOLS",
+        "LIST",
+        "none",
+        "single tools to offer; without --toolsets nothing beside them",
+    ),
+    both(
+        "--read-only",
+        "MIXPANEL_READ_ONLY",
+        "",
+        "off",
+        "offer only tools that read",
+    ),
     variable(
         "MIXPANEL_MCP_ACCESS_TOKEN",
         "TOKEN",
@@ -275,6 +299,9 @@ impl Command {
                         format!("{} {}\n", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
                     return Ok(Command::Print(line));
                 }
+                lexopt::Arg::Value(command) if command == "tools" => {
+                    return Ok(Command::Print(tools::listing()));
+                }
                 lexopt::Arg::Long(name) => format!("--{name}"),
                 other => {
                     return Err(format!(
@@ -339,6 +366,15 @@ impl Given {
 
     fn is_on(&self, key: &str) -> bool {
         self.get(key).is_some()
+    }
+
+    /// A switch that a variable may set too, by a word.
+    fn switched(&self, key: &str) -> Result<bool, String> {
+        self.parsed(key, false, "true or false", |text| match text {
+            "on" | "true" | "1" => Some(true),
+            "off" | "false" | "0" => Some(false),
+            _ => None,
+        })
     }
 
     /// A value that `read` takes, or the default. The error names the setting and what it takes.
@@ -434,6 +470,12 @@ impl Settings {
             mixpanel: mixpanel(given)?,
             stdio: given.is_on("--stdio"),
             sandbox: given.is_on("--sandbox"),
+            offer: Offer::of(
+                &given.list("--toolsets"),
+                &given.list("--tools"),
+                given.switched("--read-only")?,
+            )
+            .map_err(|why| format!("--toolsets, --tools: {why}"))?,
             log_level,
         })
     }
@@ -486,13 +528,14 @@ fn mixpanel(given: &Given) -> Result<Config, String> {
 /// The text of `--help`.
 fn help() -> String {
     let mut help = format!(
-        "{} {}\n{}.\n\nUsage: {} [--sandbox] [--stdio] [SETTING ...]\n\n\
+        "{} {}\n{}.\n\nUsage: {} [--sandbox] [--stdio] [SETTING ...]\n       {} tools     lists the tools, their toolsets and what these cost in a model's context\n\n\
          It serves POST /mcp (Streamable HTTP), GET /sse with POST /messages/ (HTTP+SSE) and GET /health; with --stdio,\n\
          one client on standard input and output.\n\n\
          Settings (a flag wins over its variable):\n",
         env!("CARGO_PKG_NAME"),
         env!("CARGO_PKG_VERSION"),
         env!("CARGO_PKG_DESCRIPTION"),
+        env!("CARGO_PKG_NAME"),
         env!("CARGO_PKG_NAME"),
     );
     for setting in SETTINGS {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::call::Call;
+use super::headers::Headers;
 use super::jsonrpc::Fault;
 use super::result::Outcome;
 
@@ -17,8 +18,8 @@ pub trait Application: Send + Sync + 'static {
     /// Short guidance for the model.
     fn instructions(&self) -> String;
 
-    /// The tools: a JSON array as text, the same bytes for the same call.
-    fn tools(&self) -> Arc<str>;
+    /// The tools: a JSON array as text, the same bytes for the same header fields.
+    fn tools(&self, headers: &Headers) -> Result<Arc<str>, Fault>;
 
     /// Runs a tool. `None`: there is none of that name.
     fn call_tool(

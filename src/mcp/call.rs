@@ -206,6 +206,21 @@ impl Call {
         &self.0.client
     }
 
+    /// Whether the client can put a form before its user and bring the answer in a second call.
+    pub fn can_ask(&self) -> bool {
+        let form = |elicitation: &Value| {
+            let ways = elicitation.as_object();
+            ways.is_some_and(|ways| ways.is_empty() || ways.contains_key("form"))
+        };
+        !self.0.revision.is_legacy()
+            && self
+                .0
+                .client
+                .capabilities
+                .get("elicitation")
+                .is_some_and(form)
+    }
+
     /// The largest message that this client can take, in bytes; none: no bound.
     pub fn answer_bytes_max(&self) -> Option<usize> {
         self.0.answer_bytes_max

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::application::{CompletionWanted, PromptOutcome, Reference};
 use super::call::{Call, CallParts, Cancellation, ClientSide, Level, Outlet};
 use super::era;
+use super::headers::Headers;
 use super::jsonrpc::{self, Fault};
 use super::result::{Content, Outcome, ToolResult};
 use super::revision::Revision;
@@ -73,15 +74,17 @@ pub(super) fn at_once(
     service: &Service,
     method: &str,
     params: &Map<String, Value>,
+    headers: &Headers,
     revision: Revision,
 ) -> Option<Result<String, Fault>> {
-    let list = |name: &str, items: &dyn Fn() -> String| {
+    let list = |name: &str, keep: Keep, items: &dyn Fn() -> Result<String, Fault>| {
         check_cursor(params)?;
+        let items = items()?;
         Ok(finish(
             service,
             revision,
-            format!(r#""{name}":{}"#, items()),
-            Keep::Public,
+            format!(r#""{name}":{items}"#),
+            keep,
         ))
     };
     Some(match (method, revision.is_legacy()) {
@@ -98,12 +101,15 @@ pub(super) fn at_once(
             )),
         },
         ("server/discover", false) => Ok(discover(service)),
-        ("tools/list", _) => list("tools", &|| service.application.tools().to_string()),
-        ("resources/templates/list", _) => list("resourceTemplates", &|| {
-            Value::from(service.application.resource_templates()).to_string()
+        // A request's own header fields may narrow it.
+        ("tools/list", _) => list("tools", Keep::Private, &|| {
+            Ok(service.application.tools(headers)?.to_string())
         }),
-        ("prompts/list", _) => list("prompts", &|| {
-            Value::from(service.application.prompts()).to_string()
+        ("resources/templates/list", _) => list("resourceTemplates", Keep::Public, &|| {
+            Ok(Value::from(service.application.resource_templates()).to_string())
+        }),
+        ("prompts/list", _) => list("prompts", Keep::Public, &|| {
+            Ok(Value::from(service.application.prompts()).to_string())
         }),
         (
             "tools/call"

@@ -8,6 +8,7 @@
 pub mod application;
 pub mod args;
 pub mod call;
+pub mod consent;
 pub mod day;
 pub mod era;
 pub mod headers;

@@ -182,7 +182,7 @@ impl Service {
     /// A service for what this application offers.
     pub fn new(application: impl Application) -> Arc<Service> {
         Arc::new(Service {
-            mirrored: Mirrored::of(&application.tools()),
+            mirrored: Mirrored::of(&application.tools(&Headers::default()).unwrap_or_default()),
             application: Box::new(application),
             running: Running::default(),
             sessions: Sessions::default(),
@@ -470,7 +470,7 @@ impl Service {
         if method == "initialize" && revision.is_legacy() {
             return Reception::Answered(self.initialize(&id, &params, via));
         }
-        if let Some(answer) = methods::at_once(self, &method, &params, revision) {
+        if let Some(answer) = methods::at_once(self, &method, &params, headers, revision) {
             if method == "logging/setLevel" && answer.is_ok() {
                 self.set_level(&params, headers, via);
             }

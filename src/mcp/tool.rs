@@ -2,12 +2,17 @@
 
 use serde_json::{Map, Value, json};
 
-use super::result::{Content, ToolResult};
+use super::call::Call;
+use super::consent::{CONFIRM, Consent, Loss, consent};
+use super::result::{Content, Outcome, ToolResult};
 use super::shape::{Field, Shape, Unknown, object_faults, object_schema};
 
 /// What a call of a tool works with, and what the calls of all tools on it share: arguments and members of answers
 /// that no tool has to declare, read or write itself.
 pub trait Context: Sized + 'static {
+    /// The call that it is for.
+    fn call(&self) -> &Call;
+
     /// What a tool takes beside its own arguments. None of it may be required.
     fn params(_: &Tool<Self>) -> &'static [Field] {
         &[]
@@ -34,7 +39,7 @@ pub struct Tool<C: 'static> {
     /// For the model: what it answers, when to use it, what it costs.
     pub about: &'static str,
     /// What a call leaves behind.
-    pub effect: Effect,
+    pub effect: Effect<C>,
     /// What it takes.
     pub params: &'static [Field],
     /// What it gives, beside the `summary` that every answer begins with.
@@ -44,16 +49,29 @@ pub struct Tool<C: 'static> {
 }
 
 /// What a call leaves behind. There is no default: each tool says it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Effect {
+#[derive(Clone, Copy)]
+pub enum Effect<C: 'static> {
     /// Nothing.
     Reads,
     /// Something new; a second equal call adds again.
     Adds,
     /// Something new or the same again; a second equal call changes nothing more.
     Sets,
-    /// Something may be lost.
-    Destroys,
+    /// Something may be lost. The function says what a call with these arguments would destroy, so that it can be asked
+    /// about first; nothing, where it only adds or sets.
+    Destroys(fn(&C, &Value) -> Result<Option<Loss>, Failure>),
+}
+
+impl<C> Effect<C> {
+    /// Whether it leaves nothing behind.
+    pub fn reads(&self) -> bool {
+        matches!(self, Effect::Reads)
+    }
+
+    /// Whether something may be lost.
+    pub fn destroys(&self) -> bool {
+        matches!(self, Effect::Destroys(_))
+    }
 }
 
 /// What a tool found.
@@ -94,12 +112,12 @@ impl<C: Context> Tool<C> {
     /// The entry of this tool in `tools/list`. Hints that only say the protocol's default, or nothing beside
     /// another one, are left out: a model's context is small.
     pub fn definition(&self) -> Value {
-        let annotations = match self.effect {
+        let annotations = match &self.effect {
             Effect::Reads => json!({"readOnlyHint": true}),
             effect => json!({
                 "readOnlyHint": false,
-                "destructiveHint": effect == Effect::Destroys,
-                "idempotentHint": effect == Effect::Sets,
+                "destructiveHint": effect.destroys(),
+                "idempotentHint": matches!(effect, Effect::Sets),
             }),
         };
         json!({
@@ -112,25 +130,44 @@ impl<C: Context> Tool<C> {
         })
     }
 
-    /// Checks the arguments, runs the tool and gives what the model reads.
-    pub fn call(&self, context: &C, arguments: &Value) -> ToolResult {
+    /// Checks the arguments, asks before it destroys, runs the tool and gives what the model reads.
+    pub fn call(&self, context: &C, arguments: &Value) -> Outcome {
         let faults = object_faults(&self.fields_in(), arguments);
-        let mut answer = if faults.is_empty() {
-            context.begin(self, arguments);
-            (self.run)(context, arguments)
-        } else {
+        if !faults.is_empty() {
             let text = format!(
                 "{} was not called, its arguments do not fit:\n{}",
                 self.name,
                 faults.join("\n")
             );
-            Err(Failure::new("bad_arguments", text).with("faults", faults))
-        };
+            let failure = Failure::new("bad_arguments", text).with("faults", faults);
+            return self.ended(context, Err(failure));
+        }
+        context.begin(self, arguments);
+        if let Effect::Destroys(loss) = self.effect {
+            match loss(context, arguments) {
+                Ok(None) => (),
+                Ok(Some(loss)) => match consent(context.call(), self.name, arguments, &loss) {
+                    Consent::Given => (),
+                    Consent::Ask { requests, state } => {
+                        return Outcome::InputRequired {
+                            requests,
+                            state: Some(state),
+                        };
+                    }
+                    Consent::Withheld(failure) => return self.ended(context, Err(failure)),
+                },
+                Err(failure) => return self.ended(context, Err(failure)),
+            }
+        }
+        self.ended(context, (self.run)(context, arguments))
+    }
+
+    fn ended(&self, context: &C, mut answer: Result<Answer, Failure>) -> Outcome {
         context.end(self, &mut answer);
-        match answer {
+        Outcome::Complete(match answer {
             Ok(answer) => self.complete(answer),
             Err(failure) => failed(failure),
-        }
+        })
     }
 
     fn complete(&self, answer: Answer) -> ToolResult {
@@ -176,7 +213,12 @@ impl<C: Context> Tool<C> {
     }
 
     fn fields_in(&self) -> Vec<Field> {
-        [self.params, C::params(self)].concat()
+        let confirm: &[Field] = if self.effect.destroys() {
+            &[CONFIRM]
+        } else {
+            &[]
+        };
+        [self.params, C::params(self), confirm].concat()
     }
 
     fn fields_out(&self) -> Vec<Field> {
@@ -199,11 +241,57 @@ fn failed(failure: Failure) -> ToolResult {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use super::super::call::{CallParts, Cancellation, ClientSide, Outlet};
+    use super::super::headers::Headers;
+    use super::super::revision::Revision;
     use super::*;
 
-    impl Context for i64 {}
+    /// A call that nobody made, of a client of this revision with these capabilities.
+    fn call(revision: Revision, capabilities: Value, client: ClientSide) -> Call {
+        struct Nowhere;
+        impl Outlet for Nowhere {
+            fn send(&self, _: &str) {}
+        }
+        let capabilities = capabilities.as_object().cloned().unwrap_or_default();
+        let parts = CallParts {
+            revision,
+            headers: Headers::default(),
+            cancellation: Cancellation::default(),
+            progress_token: None,
+            log_level: None,
+            client: ClientSide {
+                capabilities,
+                ..client
+            },
+            answer_bytes_max: None,
+        };
+        Call::new(parts, Arc::new(Nowhere))
+    }
 
-    const DOUBLE: Tool<i64> = Tool {
+    fn plain() -> Call {
+        call(Revision::V2025_11_25, json!({}), ClientSide::default())
+    }
+
+    #[track_caller]
+    fn complete(outcome: Outcome) -> ToolResult {
+        let Outcome::Complete(result) = outcome else {
+            panic!("it is complete")
+        };
+        result
+    }
+
+    /// Multiplies.
+    struct Factor(i64, Call);
+
+    impl Context for Factor {
+        fn call(&self) -> &Call {
+            &self.1
+        }
+    }
+
+    const DOUBLE: Tool<Factor> = Tool {
         name: "test_double",
         title: "Double",
         about: "Doubles a number.",
@@ -219,14 +307,14 @@ mod tests {
             let of = arguments["of"].as_i64().unwrap_or_default();
             Ok(Answer {
                 summary: format!("twice {of}"),
-                data: Map::from_iter([("double".into(), (of * factor).into())]),
+                data: Map::from_iter([("double".into(), (of * factor.0).into())]),
             })
         },
     };
 
     #[test]
     fn a_result_begins_with_its_summary_and_its_text_is_the_same_json() {
-        let result = DOUBLE.call(&2, &json!({"of": 4}));
+        let result = complete(DOUBLE.call(&Factor(2, plain()), &json!({"of": 4})));
         assert_eq!(
             result.structured.as_deref(),
             Some(r#"{"summary":"twice 4","double":8}"#)
@@ -240,7 +328,7 @@ mod tests {
 
     #[test]
     fn a_bad_call_is_not_run_and_told_with_all_its_faults() {
-        let result = DOUBLE.call(&2, &json!({"of": 10, "fo": 1}));
+        let result = complete(DOUBLE.call(&Factor(2, plain()), &json!({"of": 10, "fo": 1})));
         assert!(result.is_error);
         let facts: Value = serde_json::from_str(&result.structured.unwrap()).unwrap();
         assert_eq!(facts["kind"], "bad_arguments");
@@ -254,9 +342,13 @@ mod tests {
     }
 
     /// Counts in steps of what the call says.
-    struct Counting(std::cell::Cell<i64>);
+    struct Counting(std::cell::Cell<i64>, Call);
 
     impl Context for Counting {
+        fn call(&self) -> &Call {
+            &self.1
+        }
+
         fn params(tool: &Tool<Counting>) -> &'static [Field] {
             const STEP: &[Field] = &[Field::sometimes("step", Shape::Int { min: 1, max: 9 })];
             match tool.effect {
@@ -305,15 +397,98 @@ mod tests {
             definition["outputSchema"]["properties"]["step_taken"]["type"],
             "integer"
         );
-        let result = NEXT.call(&Counting(0.into()), &json!({"step": 3}));
+        let counting = Counting(0.into(), plain());
+        let result = complete(NEXT.call(&counting, &json!({"step": 3})));
         assert_eq!(
             result.structured.as_deref(),
             Some(r#"{"summary":"next","next":3,"step_taken":3}"#)
         );
-        assert!(
-            NEXT.call(&Counting(0.into()), &json!({"step": 10}))
-                .is_error
+        assert!(complete(NEXT.call(&counting, &json!({"step": 10}))).is_error);
+    }
+
+    const DROP: Tool<Factor> = Tool {
+        name: "test_drop",
+        title: "Drop",
+        about: "Drops a thing.",
+        effect: Effect::Destroys(|_, arguments| {
+            let name = arguments["thing"].as_str().unwrap_or_default();
+            let what = format!("drop {name} for good");
+            Ok((name != "dust").then(|| Loss {
+                name: name.to_owned(),
+                what,
+            }))
+        }),
+        params: &[Field::always("thing", Shape::Text { max: 9 })],
+        output: &[Field::always("dropped", Shape::Words)],
+        run: |_, arguments| {
+            Ok(Answer {
+                summary: "dropped".into(),
+                data: Map::from_iter([("dropped".into(), arguments["thing"].clone())]),
+            })
+        },
+    };
+
+    #[track_caller]
+    fn check_dropped(call: Call, arguments: Value, kind: Option<&str>) {
+        let result = complete(DROP.call(&Factor(0, call), &arguments));
+        let facts: Value = serde_json::from_str(&result.structured.unwrap()).unwrap();
+        assert_eq!(facts.get("kind").and_then(Value::as_str), kind, "{facts}");
+        assert_eq!(facts.get("dropped").is_some(), kind.is_none(), "{facts}");
+    }
+
+    #[test]
+    fn what_destroys_wants_the_name_of_what_is_lost_from_a_client_that_cannot_ask() {
+        check_dropped(plain(), json!({"thing": "vase"}), Some("not_confirmed"));
+        check_dropped(
+            plain(),
+            json!({"thing": "vase", "confirm": "cup"}),
+            Some("not_confirmed"),
         );
+        check_dropped(plain(), json!({"thing": "vase", "confirm": "vase"}), None);
+        check_dropped(plain(), json!({"thing": "dust"}), None);
+    }
+
+    #[test]
+    fn a_client_that_can_ask_is_asked_and_its_answer_counts_for_the_same_call_only() {
+        let asking = json!({"elicitation": {"form": {}}});
+        let modern = |client| call(Revision::V2026_07_28, asking.clone(), client);
+        let arguments = json!({"thing": "vase"});
+        let asked = DROP.call(&Factor(0, modern(ClientSide::default())), &arguments);
+        let Outcome::InputRequired { requests, state } = asked else {
+            panic!("it asks")
+        };
+        assert_eq!(requests["confirm"]["method"], "elicitation/create");
+        let message = requests["confirm"]["params"]["message"].as_str().unwrap();
+        assert_eq!(message, "This will drop vase for good. Go on?");
+
+        let answered = |answer: Value, state: &Option<String>| {
+            modern(ClientSide {
+                input_responses: Map::from_iter([("confirm".into(), answer)]),
+                request_state: state.clone(),
+                ..ClientSide::default()
+            })
+        };
+        let yes = json!({"action": "accept", "content": {"confirm": true}});
+        check_dropped(answered(yes.clone(), &state), arguments.clone(), None);
+        for no in [
+            json!({"action": "decline"}),
+            json!({"action": "cancel"}),
+            json!({"action": "accept", "content": {"confirm": false}}),
+            json!({"action": "accept"}),
+        ] {
+            check_dropped(answered(no, &state), arguments.clone(), Some("declined"));
+        }
+        for (arguments, state) in [
+            (json!({"thing": "cup"}), state.clone()),
+            (arguments.clone(), Some("made up".into())),
+            (arguments, None),
+        ] {
+            let again = DROP.call(&Factor(0, answered(yes.clone(), &state)), &arguments);
+            assert!(
+                matches!(again, Outcome::InputRequired { .. }),
+                "{arguments} {state:?}"
+            );
+        }
     }
 
     #[test]

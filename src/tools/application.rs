@@ -6,11 +6,14 @@ use serde_json::{Map, Value, json};
 
 use crate::mcp::application::{Application, Completion, CompletionWanted, PromptOutcome};
 use crate::mcp::call::Call;
-use crate::mcp::jsonrpc::Fault;
+use crate::mcp::headers::Headers;
+use crate::mcp::jsonrpc::{self, Fault};
 use crate::mcp::result::Outcome;
+use crate::mcp::tool::Tool;
 use crate::mixpanel::Mixpanel;
 
 use super::ask::Ask;
+use super::offer::Offer;
 use super::{completions, prompts, resources};
 
 const GUIDANCE: &str = "Ask Mixpanel about a product's events and users, and send it events. Names of events and properties are exact, also in case: look them up with mixpanel_list_events and mixpanel_list_event_properties before you ask for counts. Dates are YYYY-MM-DD, or today, yesterday, 7d, this_week, last_month and so on, both ends inclusive, in the project's time zone: from_date 7d with to_date today are seven days. The query API allows a project 60 queries an hour and 5 at once: ask for a range once rather than day by day. mixpanel_get_quota tells what is left. Answers are kept for a short while: fresh=true asks anew. Prefer counts and reports to mixpanel_query_events, which reads raw events.";
@@ -21,17 +24,20 @@ const SANDBOX_GUIDANCE: &str = " This server answers from a sandbox, an invented
 pub struct MixpanelApplication {
     mixpanel: Mixpanel,
     sandbox: bool,
+    offer: Offer,
+    /// What a request without wishes of its own is answered: the same bytes each time.
     tools: Arc<str>,
 }
 
 impl MixpanelApplication {
-    /// All tools on this Mixpanel; `sandbox`: it is an invented one, whose account everyone may use.
-    pub fn new(mixpanel: Mixpanel, sandbox: bool) -> MixpanelApplication {
-        let tools: Vec<Value> = super::all().map(|tool| tool.definition()).collect();
+    /// These tools on this Mixpanel; `sandbox`: it is an invented one, whose account everyone may use.
+    pub fn new(mixpanel: Mixpanel, sandbox: bool, offer: Offer) -> MixpanelApplication {
+        let tools = definitions(&offer);
         MixpanelApplication {
             mixpanel,
             sandbox,
-            tools: Value::from(tools).to_string().into(),
+            offer,
+            tools,
         }
     }
 
@@ -42,6 +48,11 @@ impl MixpanelApplication {
             self.sandbox || call.headers().is_trusted(),
         )
     }
+}
+
+fn definitions(offer: &Offer) -> Arc<str> {
+    let tools: Vec<Value> = offer.tools().map(Tool::definition).collect();
+    Value::from(tools).to_string().into()
 }
 
 impl Application for MixpanelApplication {
@@ -59,8 +70,13 @@ impl Application for MixpanelApplication {
         format!("{GUIDANCE}{sandbox}")
     }
 
-    fn tools(&self) -> Arc<str> {
-        self.tools.clone()
+    fn tools(&self, headers: &Headers) -> Result<Arc<str>, Fault> {
+        let offer = self.offer.narrowed(headers)?;
+        Ok(if offer == self.offer {
+            self.tools.clone()
+        } else {
+            definitions(&offer)
+        })
     }
 
     fn call_tool(
@@ -70,7 +86,17 @@ impl Application for MixpanelApplication {
         call: &Call,
     ) -> Option<Result<Outcome, Fault>> {
         let tool = super::named(name)?;
-        Some(Ok(Outcome::Complete(tool.call(&self.ask(call), arguments))))
+        let offer = match self.offer.narrowed(call.headers()) {
+            Ok(offer) => offer,
+            Err(fault) => return Some(Err(fault)),
+        };
+        if !offer.tools().any(|offered| offered.name == name) {
+            return Some(Err(Fault::new(
+                jsonrpc::INVALID_PARAMS,
+                offer.why_not(tool),
+            )));
+        }
+        Some(Ok(tool.call(&self.ask(call), arguments)))
     }
 
     fn resources(&self, call: &Call) -> Result<Vec<Value>, Fault> {

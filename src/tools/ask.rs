@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::mcp::args::{Arg, Id};
 use crate::mcp::call::Call;
+use crate::mcp::result::Outcome;
 use crate::mcp::shape::Shape;
 use crate::mcp::tool::Failure;
 use crate::mixpanel::{
@@ -63,7 +64,11 @@ impl Ask {
                 json!({"kind": "unknown_tool", "error": format!("there is no tool {tool}")}),
             );
         };
-        let result = tool.call(self, arguments);
+        let Outcome::Complete(result) = tool.call(self, arguments) else {
+            return Err(
+                json!({"kind": "not_confirmed", "error": format!("{} asks first", tool.name)}),
+            );
+        };
         let told = result.structured.unwrap_or_default();
         match result.is_error {
             false => Ok(told),

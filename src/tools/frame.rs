@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use crate::mcp::call::Call;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Context, Effect, Failure, Tool};
 use crate::mixpanel::{Quota, instant};
@@ -33,15 +34,19 @@ const DATED: &[Field] = &[
 const NAMES: &[&str] = &["event", "born_event", "property"];
 
 impl Context for Ask {
+    fn call(&self) -> &Call {
+        self.call()
+    }
+
     fn params(tool: &Tool<Ask>) -> &'static [Field] {
         match tool.effect {
             Effect::Reads => FRESH,
-            Effect::Adds | Effect::Sets | Effect::Destroys => &[],
+            Effect::Adds | Effect::Sets | Effect::Destroys(_) => &[],
         }
     }
 
     fn output(tool: &Tool<Ask>) -> Vec<Field> {
-        if tool.effect != Effect::Reads {
+        if !tool.effect.reads() {
             return Vec::new();
         }
         let mut fields = READING.to_vec();
@@ -68,7 +73,7 @@ impl Context for Ask {
             return;
         };
         match answer {
-            Ok(answer) if tool.effect == Effect::Reads => {
+            Ok(answer) if tool.effect.reads() => {
                 let data = &mut answer.data;
                 if let Some(age) = clients.oldest_kept() {
                     data.insert("cached_age_s".into(), age.as_secs().into());

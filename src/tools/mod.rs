@@ -14,6 +14,7 @@ mod events;
 mod frame;
 mod ingest;
 mod nearest;
+mod offer;
 mod profiles;
 mod projects;
 mod prompts;
@@ -22,6 +23,7 @@ mod resources;
 
 pub use application::MixpanelApplication;
 pub use ask::Ask;
+pub use offer::{Offer, listing};
 
 use crate::mcp::tool::Tool;
 
@@ -31,6 +33,8 @@ pub struct Toolset {
     pub name: &'static str,
     /// What it is for, in a few words.
     pub about: &'static str,
+    /// Whether it is on where nothing is said.
+    pub default: bool,
     /// Its tools, in the order in which they are listed.
     pub tools: &'static [Tool<Ask>],
 }
@@ -41,26 +45,31 @@ pub const TOOLSETS: &[Toolset] = &[
     Toolset {
         name: "projects",
         about: "which projects there are",
+        default: true,
         tools: projects::TOOLS,
     },
     Toolset {
         name: "events",
         about: "which events there are, how often they come, raw events",
+        default: true,
         tools: events::TOOLS,
     },
     Toolset {
         name: "reports",
         about: "segmentation, retention, frequency, funnels, saved reports",
+        default: true,
         tools: reports::TOOLS,
     },
     Toolset {
         name: "profiles",
         about: "single users and what they did",
+        default: true,
         tools: profiles::TOOLS,
     },
     Toolset {
         name: "ingest",
         about: "events and profiles go in",
+        default: true,
         tools: ingest::TOOLS,
     },
 ];

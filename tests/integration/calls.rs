@@ -107,7 +107,7 @@ fn samples() -> Vec<(&'static str, Value)> {
         ),
         (
             "mixpanel_set_user_profile",
-            json!({"distinct_id": "calls-1", "operation": "$delete"}),
+            json!({"distinct_id": "calls-1", "operation": "$delete", "confirm": "calls-1"}),
         ),
     ]
 }

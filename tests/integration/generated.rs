@@ -68,7 +68,7 @@ fn tool_tables() -> String {
                 Effect::Reads => "reads",
                 Effect::Adds => "adds",
                 Effect::Sets => "sets",
-                Effect::Destroys => "may delete",
+                Effect::Destroys(_) => "may delete",
             };
             // The first sentence is for people; the rest guides models.
             let about = tool

@@ -394,6 +394,9 @@ impl Profiles {
         if operation != "$delete" {
             arguments["properties"] = properties;
         }
+        if matches!(operation, "$delete" | "$unset") {
+            arguments["confirm"] = "u1".into();
+        }
         self.server.data("mixpanel_set_user_profile", arguments);
         let requests = self.recorder.take();
         assert_eq!(requests.len(), 1);

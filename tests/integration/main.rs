@@ -26,4 +26,5 @@ mod resources;
 mod stdio;
 mod table;
 mod time;
+mod toolsets;
 mod transports;

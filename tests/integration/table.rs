@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mixpanel_mcp_server::mcp::shape::{Shape, Unknown};
-use mixpanel_mcp_server::mcp::tool::Effect;
 use mixpanel_mcp_server::tools;
 use serde_json::{Value, json};
 
@@ -79,7 +78,7 @@ fn a_name_says_mixpanel_a_verb_and_a_noun() {
 #[test]
 fn a_tool_that_reads_is_listed_first_and_needs_no_arguments() {
     let first = tools::all().next().unwrap();
-    assert_eq!(first.effect, Effect::Reads);
+    assert!(first.effect.reads());
     assert!(first.params.iter().all(|field| !field.required));
 }
 
@@ -89,7 +88,7 @@ fn a_verb_that_only_reads_has_the_effect_of_reading() {
         let reads = ["_get_", "_list_", "_query_"]
             .iter()
             .any(|verb| tool.name.contains(verb));
-        assert_eq!(tool.effect == Effect::Reads, reads, "{}", tool.name);
+        assert_eq!(tool.effect.reads(), reads, "{}", tool.name);
     }
 }
 
@@ -117,7 +116,7 @@ fn one_parameter_name_means_one_thing() {
         tools::all().flat_map(|tool| tool.params.iter().map(move |field| (tool, field)))
     {
         // `properties` are names where a tool reads and values where it writes: both are Mixpanel's own words.
-        let writes = field.name == "properties" && tool.effect != Effect::Reads;
+        let writes = field.name == "properties" && !tool.effect.reads();
         let meaning = meanings
             .entry((field.name, writes))
             .or_insert_with(|| (kind(&field.shape), tool.name));

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::event::{ITEM_BYTES_MAX, distinct_id_fault};
 use crate::mcp::args::{Arg as _, Id, Text, args, choice};
+use crate::mcp::consent::Loss;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::tools::ask::{Ask, bad_arguments, object, quoted};
@@ -12,7 +13,7 @@ pub(super) const SET_USER_PROFILE: Tool<Ask> = Tool {
     name: "mixpanel_set_user_profile",
     title: "Change a user's profile",
     about: "Changes the profile of one user, and makes it if there is none. $set overwrites, $set_once does not; $add adds numbers; $append, $union and $remove change lists; $unset drops properties and $delete the whole profile, for good. Mixpanel's own properties begin with $, as $name and $email. Costs no query quota.",
-    effect: Effect::Destroys,
+    effect: Effect::Destroys(loss),
     params: SetUserProfile::FIELDS,
     output: &[
         Field::always("distinct_id", Shape::Words),
@@ -54,6 +55,36 @@ args! {
         /// Project id. Default: the server's or the request's project.
         project_id: Option<Id>,
     }
+}
+
+/// Only dropping is asked about; $remove takes values out of a list that the caller names.
+fn loss(_: &Ask, arguments: &Value) -> Result<Option<Loss>, Failure> {
+    let args = SetUserProfile::read(arguments);
+    let user = args.distinct_id.0;
+    // What cannot be done need not be asked about.
+    let properties = args.properties.unwrap_or_default();
+    let operation = args.operation.unwrap_or(Operation::Set);
+    if !faults(&user, operation, &properties).is_empty() {
+        return Ok(None);
+    }
+    let what = match operation {
+        Operation::Delete => {
+            format!(
+                "delete the whole profile of the user {} for good",
+                quoted(&user)
+            )
+        }
+        Operation::Unset => {
+            let names: Vec<String> = properties.keys().map(|name| quoted(name)).collect();
+            format!(
+                "drop {} from the profile of the user {} for good",
+                names.join(", "),
+                quoted(&user)
+            )
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(Loss { name: user, what }))
 }
 
 fn set_user_profile(ask: &Ask, args: SetUserProfile) -> Result<Answer, Failure> {

@@ -9,6 +9,7 @@ use mixpanel_mcp_server::mcp::application::{
     Application, Completion, CompletionWanted, PromptOutcome,
 };
 use mixpanel_mcp_server::mcp::call::{Call, Level};
+use mixpanel_mcp_server::mcp::headers::Headers;
 use mixpanel_mcp_server::mcp::jsonrpc::Fault;
 use mixpanel_mcp_server::mcp::result::{Content, Outcome, ToolResult};
 use serde_json::{Map, Value, json};
@@ -93,12 +94,14 @@ impl Application for Tools {
         String::new()
     }
 
-    fn tools(&self) -> Arc<str> {
-        let tools: Vec<Value> = TOOLS
-            .iter()
-            .map(|name| json!({"name": name, "inputSchema": {"type": "object"}}))
-            .collect();
-        Value::from(tools).to_string().into()
+    fn tools(&self, _: &Headers) -> Result<Arc<str>, Fault> {
+        Ok({
+            let tools: Vec<Value> = TOOLS
+                .iter()
+                .map(|name| json!({"name": name, "inputSchema": {"type": "object"}}))
+                .collect();
+            Value::from(tools).to_string().into()
+        })
     }
 
     fn call_tool(&self, name: &str, _: &Value, call: &Call) -> Option<Result<Outcome, Fault>> {
