@@ -81,7 +81,7 @@ impl Http {
         expected: &'static str,
     ) -> Result<T, Error> {
         if request.keep() == Keep::Never {
-            let asked = self.pass(request, |answer| self.read_whole(request, answer));
+            let asked = self.pass(request, |answer| self.read(request, answer, expected));
             if request.changes_data() {
                 // Also after a failure, as it may have happened.
                 let project = request.project();
@@ -89,7 +89,7 @@ impl Http {
                     .cache
                     .changed(self.caller.region, project.as_ref(), request.token);
             }
-            return parse(&asked?, expected, &self.secrets(request));
+            return asked.map(|(_, parsed)| parsed);
         }
         self.keeping(request, expected)
     }
@@ -105,10 +105,7 @@ impl Http {
         if let Some(project) = &key.project {
             self.notes.asked(request.api, project);
         }
-        let ask = || {
-            let body = self.pass(request, |answer| self.read_whole(request, answer))?;
-            parse::<T>(&body, expected, &self.secrets(request)).map(|parsed| (body, parsed))
-        };
+        let ask = || self.pass(request, |answer| self.read::<T>(request, answer, expected));
         if self.notes.wants_fresh() {
             let asked = Instant::now();
             let (body, parsed) = ask()?;
@@ -371,8 +368,13 @@ impl Http {
         format!("{base}{}{mark}{query}", request.path)
     }
 
-    /// The whole body of an answer. A 400 is one only if its body has the member that makes it one.
-    fn read_whole(&self, request: &Request<'_>, mut answer: Answer) -> Result<Vec<u8>, Error> {
+    /// The whole body of an answer, and what it says. A 400 is one only if its body has the member that makes it one.
+    fn read<T: DeserializeOwned>(
+        &self,
+        request: &Request<'_>,
+        mut answer: Answer,
+        expected: &'static str,
+    ) -> Result<(Vec<u8>, T), Error> {
         let body = self.read_body(&mut answer, request.api.answer_bytes_max());
         let body = body.inspect_err(|error| self.failed(&answer.noted, &answer.turn, error))?;
         if answer.status == 400
@@ -382,9 +384,11 @@ impl Http {
         {
             return Err(self.told(request, answer, &body));
         }
+        let parsed = parse(&body, expected, &self.secrets(request))
+            .inspect_err(|error| self.failed(&answer.noted, &answer.turn, error))?;
         answer.noted.succeeded(body.len() as u64);
         answer.turn.ended(None);
-        Ok(body)
+        Ok((body, parsed))
     }
 
     fn read_body(&self, answer: &mut Answer, bytes_max: u64) -> Result<Vec<u8>, Error> {

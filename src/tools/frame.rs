@@ -10,8 +10,8 @@ use crate::mixpanel::{Quota, instant};
 
 use super::ask::{Ask, counted};
 
-const FRESH: &[Field] = &[Field::sometimes("fresh", Shape::Flag)
-    .about("Ask anew, not from a kept answer. Default false.")];
+const FRESH: &[Field] =
+    &[Field::sometimes("fresh", Shape::Flag).about("Ask anew, not from cache. Default false.")];
 const READING: &[Field] = &[
     Field::sometimes("cached_age_s", Shape::Count),
     Field::sometimes("quota", Shape::Words),
@@ -77,8 +77,6 @@ impl Context for Ask {
                 let data = &mut answer.data;
                 if let Some(age) = clients.oldest_kept() {
                     data.insert("cached_age_s".into(), age.as_secs().into());
-                    answer.summary +=
-                        &format!(" (cached, {} s old; fresh=true asks anew)", age.as_secs());
                 }
                 if let Some(dated) = self.dated() {
                     dated.tell(self, data);

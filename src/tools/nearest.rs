@@ -86,13 +86,19 @@ impl Ask {
             }
         }
         let said: Vec<String> = unknown.iter().map(|name| quoted(name)).collect();
-        let none = format!("no {what} {} {known_as}", said.join(" or "));
+        let none = format!(
+            "no {what} {} {known_as}, and names are case-sensitive",
+            said.join(" or ")
+        );
         if near.is_empty() {
-            return format!("{none}: {list} has the names");
+            return format!("{none}: {list} has them");
         }
         let offered: Vec<String> = near.iter().map(|name| quoted(name)).collect();
         self.note_nearest(near);
-        format!("{none}; the nearest names are {}", offered.join(", "))
+        format!(
+            "{none}: the nearest are {}, {list} has all",
+            offered.join(", ")
+        )
     }
 }
 

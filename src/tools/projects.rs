@@ -49,7 +49,7 @@ pub(super) const TOOLS: &[Tool<Ask>] = &[
     Tool {
         name: "mixpanel_get_quota",
         title: "Mixpanel query quota",
-        about: "Tells how many queries and exports a project may still ask this hour, as counted by this server, and when the next one is free. Asks nobody and costs nothing.",
+        about: "Tells how many queries and exports of this hour are left to a project, as counted by this server, and when the next is free. Costs nothing.",
         effect: Effect::Reads,
         params: GetQuota::FIELDS,
         output: &[Field::always(
@@ -57,7 +57,7 @@ pub(super) const TOOLS: &[Tool<Ask>] = &[
             Shape::List {
                 item: &Shape::Object(&[
                     Field::always("api", Shape::OneOf(&["query", "export"])),
-                    Field::always("used", Shape::Count).about("In the last hour, by this server."),
+                    Field::always("used", Shape::Count),
                     Field::sometimes("per_hour", Shape::Count),
                     Field::sometimes("left", Shape::Count),
                     Field::always("running", Shape::Count),

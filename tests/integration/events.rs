@@ -154,7 +154,7 @@ fn an_unknown_name_is_not_found_and_the_answer_says_where_to_look() {
         let data = server.data(tool, arguments);
         has(
             &data["summary"],
-            &["12345", "case-sensitive", "mixpanel_list_events"],
+            &["12345", "case-sensitive", "mixpanel_list_event"],
         );
     }
 }
@@ -333,7 +333,7 @@ fn a_range_for_which_mixpanel_gives_no_single_bucket_has_no_total_of_users() {
     assert!(data.get("total").is_none(), "{data}");
     assert_eq!(data["by_event"], json!([{"event": "Visit", "count": 3}]));
     assert_eq!(data["measure"], "unique users a day, as a mean of 2 days");
-    let requests = mixpanel.requests();
+    let requests = mixpanel.questions();
     assert_eq!(requests.len(), 2);
     assert_eq!(requests[1].path, "/api/query/segmentation");
     assert_eq!(requests[1].param("interval"), Some("2"));
@@ -387,6 +387,9 @@ fn names_that_do_not_fit_into_one_address_are_asked_about_in_parts() {
             if request.path.ends_with("/names") {
                 return Answer::json(200, &json!(names));
             }
+            if request.path.ends_with("/me") {
+                return Answer::empty(403);
+            }
             let asked: Vec<String> = serde_json::from_str(request.param("event").unwrap()).unwrap();
             let ones = asked
                 .into_iter()
@@ -402,7 +405,7 @@ fn names_that_do_not_fit_into_one_address_are_asked_about_in_parts() {
         "mixpanel_get_event_count",
         json!({"from_date": "2026-01-01", "to_date": "2026-01-01"}),
     );
-    let requests = mixpanel.requests();
+    let requests = mixpanel.questions();
     assert_eq!(requests.len(), 5);
     let asked: Vec<String> = requests[1..]
         .iter()
@@ -642,8 +645,10 @@ fn events_that_are_too_large_for_a_streamed_answer_are_cut_and_it_says_so() {
 fn an_export_that_breaks_off_is_a_failure_and_a_line_that_is_no_event_is_counted() {
     let line = |user| json!({"event": "Tick", "properties": {"time": 1_767_268_800_000_i64, "distinct_id": user}});
     let lines = format!("{}\n{{\"no\": \"event\"}}\n{}\n", line("u1"), line("u2"));
-    let mixpanel = Upstream::answering(move |_, nth| match nth {
-        0 => Answer::text(200, &lines),
+    let first = std::sync::atomic::AtomicBool::new(true);
+    let mixpanel = Upstream::answering(move |request, _| match request.path.as_str() {
+        "/api/app/me" => Answer::empty(403),
+        _ if first.swap(false, std::sync::atomic::Ordering::Relaxed) => Answer::text(200, &lines),
         _ => Answer::text(200, &format!("{lines}terminated early\n")),
     });
     let server = TestServer::before(&mixpanel.url());
@@ -657,7 +662,7 @@ fn an_export_that_breaks_off_is_a_failure_and_a_line_that_is_no_event_is_counted
     );
     assert_eq!(
         server.failure("mixpanel_query_events", range)["kind"],
-        "broken_off"
+        "incomplete_export"
     );
 }
 

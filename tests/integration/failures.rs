@@ -292,7 +292,7 @@ fn for_a_misspelt_event_the_nearest_names_are_offered() {
             data["summary"]
                 .as_str()
                 .unwrap()
-                .contains("the nearest names are \"Purchase Completed\""),
+                .contains("the nearest are \"Purchase Completed\""),
             "{tool}: {data}"
         );
     }

@@ -34,7 +34,7 @@ fn the_projects_of_the_account_are_listed_with_what_a_model_needs_to_choose_one(
 
 #[test]
 fn a_project_is_told_with_its_zone_and_workspaces_and_without_its_secrets() {
-    let answer = TestServer::shared().call(INFO, json!({"project_id": "12345"}));
+    let answer = TestServer::shared().call(INFO, json!({"project_id": "12345", "fresh": true}));
 
     assert!(!answer.is_error, "{}", answer.text);
     assert_eq!(answer.data["project"]["timezone"], "UTC");
@@ -57,15 +57,19 @@ fn a_project_is_told_with_its_zone_and_workspaces_and_without_its_secrets() {
 fn a_project_id_may_be_given_as_a_number() {
     let server = TestServer::shared();
     assert_eq!(
-        server.data(INFO, json!({"project_id": 12345})),
-        server.data(INFO, json!({"project_id": "12345"}))
+        server.data(INFO, json!({"project_id": 12345, "fresh": true})),
+        server.data(INFO, json!({"project_id": "12345", "fresh": true}))
     );
 }
 
 #[test]
 fn whoever_may_not_see_a_projects_settings_is_still_told_what_the_project_is() {
     let server = TestServer::shared();
-    let answer = server.call_with(&[VIEWER], INFO, json!({"project_id": "12345"}));
+    let answer = server.call_with(
+        &[VIEWER],
+        INFO,
+        json!({"project_id": "12345", "fresh": true}),
+    );
 
     assert!(!answer.is_error, "{}", answer.text);
     assert_eq!(answer.data["project"]["name"], "Sandbox Shop");

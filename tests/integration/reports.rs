@@ -85,6 +85,9 @@ fn segmentation_counts_an_event_by_day_whatever_is_in_its_name() {
         data,
         json!({
             "summary": format!("{}, events by day, project 12345, 2024-03-01 to 2024-03-03 (days in the project's time zone): 1 segment; {} 5", json!(ODD), json!(ODD)),
+            "from_date": "2024-03-01",
+            "to_date": "2024-03-03",
+            "timezone": "UTC",
             "series": [{
                 "name": ODD,
                 "total": 5,
@@ -185,7 +188,7 @@ fn where_no_figure_of_the_range_is_exact_there_is_no_total() {
             .contains(r#""Buy" from 2 to 3; figures of single dates must not be added up"#),
         "{data}"
     );
-    assert_eq!(upstream.requests().len(), 2);
+    assert_eq!(upstream.questions().len(), 2);
 }
 
 #[test]
@@ -264,7 +267,7 @@ fn arguments_that_do_not_go_together_are_all_told_at_once_and_nothing_is_asked()
 fn arguments_that_do_not_fit_are_all_told_at_once() {
     let facts = TestServer::shared().failure(
         SEGMENTATION,
-        json!({"event": "", "from_date": "yesterday", "unit": "week", "limit": 10_001, "wher": "x"}),
+        json!({"event": "", "from_date": "someday", "unit": "week", "limit": 10_001, "wher": "x"}),
     );
     let faults = facts["faults"].as_array().unwrap();
     let names: Vec<&str> = faults
@@ -746,6 +749,9 @@ fn a_funnel_counts_each_user_once_over_the_whole_range() {
         data,
         json!({
             "summary": "funnel 7510, project 12345, 2024-03-01 to 2024-03-02 (days in the project's time zone): \"Sign Up\" 3 → \"Product Viewed\" 2 (66.7%) → \"Purchase Completed\" 1 (50.0%), overall 33.3%",
+            "from_date": "2024-03-01",
+            "to_date": "2024-03-02",
+            "timezone": "UTC",
             "steps": [
                 {"event": "Sign Up", "count": 3, "conversion_from_previous": 1.0, "conversion_overall": 1.0},
                 {"event": "Product Viewed", "count": 2, "conversion_from_previous": 0.6667, "conversion_overall": 0.6667,

@@ -15,7 +15,9 @@ fn silent() -> Upstream {
 }
 
 fn call(id: impl Into<Value>) -> String {
-    request(id, "tools/call", json!({"name": "mixpanel_get_projects"}))
+    // Asked anew: equal questions would be asked once for all.
+    let params = json!({"name": "mixpanel_get_projects", "arguments": {"fresh": true}});
+    request(id, "tools/call", params)
 }
 
 fn cancel(id: impl Into<Value>) -> String {

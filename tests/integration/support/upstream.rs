@@ -79,6 +79,14 @@ impl Upstream {
             .collect()
     }
 
+    /// The same without the look-ups of a project's time zone.
+    #[track_caller]
+    pub(crate) fn questions(&self) -> Vec<RecordedRequest> {
+        let mut requests = self.requests();
+        requests.retain(|request| request.path != "/api/app/me");
+        requests
+    }
+
     /// Waits until the nth request, from 0, has arrived, 10 seconds at most; whether it has.
     pub(crate) fn received(&self, nth: usize) -> bool {
         self.exchanges.within_patience(nth, |_| true).is_some()
