@@ -187,12 +187,20 @@ impl Cache {
         match ask() {
             Ok(body) => {
                 let body: Arc<[u8]> = body.into();
-                leading.landed = Some((Ok(Arc::clone(&body)), asked, self.time(keep)));
+                leading.landed = Some(Landed {
+                    outcome: Ok(Arc::clone(&body)),
+                    asked,
+                    time: self.time(keep),
+                });
                 Ok(Found { body, age: None })
             }
             Err(refused) => {
                 if refused.error != Error::Cancelled {
-                    leading.landed = Some((Err(refused.clone()), asked, Duration::ZERO));
+                    leading.landed = Some(Landed {
+                        outcome: Err(refused.clone()),
+                        asked,
+                        time: Duration::ZERO,
+                    });
                 }
                 Err(refused)
             }
@@ -392,13 +400,20 @@ impl Flight {
     }
 }
 
+/// How a question ended.
+struct Landed {
+    outcome: Result<Arc<[u8]>, Refused>,
+    asked: Instant,
+    /// How long the answer is kept.
+    time: Duration,
+}
+
 /// The one who asks. Dropped without having landed, also by a panic, it leaves the flight to another.
 struct Leading<'a> {
     cache: &'a Cache,
     key: &'a Arc<Key>,
     flight: &'a Arc<Flight>,
-    /// The outcome, when it was asked, and how long it is kept.
-    landed: Option<(Result<Arc<[u8]>, Refused>, Instant, Duration)>,
+    landed: Option<Landed>,
 }
 
 impl Drop for Leading<'_> {
@@ -406,7 +421,11 @@ impl Drop for Leading<'_> {
         let mut state = self.cache.lock();
         let mut course = self.flight.lock();
         match self.landed.take() {
-            Some((outcome, asked, time)) => {
+            Some(Landed {
+                outcome,
+                asked,
+                time,
+            }) => {
                 state.remove_flight(self.key, self.flight);
                 if let (Ok(body), false) = (&outcome, course.outdated) {
                     let (key, body) = (Arc::clone(self.key), Arc::clone(body));
@@ -427,5 +446,184 @@ impl Drop for Leading<'_> {
         for stop in waiting {
             stop.wake();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::thread;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn key(cache: &Cache, project: &str, request: &str) -> Key {
+        Key {
+            who: cache.fingerprint(None),
+            region: Region::Us,
+            project: ProjectId::parse(project),
+            request: request.to_owned(),
+        }
+    }
+
+    /// What is answered to a question that Mixpanel answers with `answer`, and whether it was kept.
+    #[track_caller]
+    fn asked(cache: &Cache, project: &str, request: &str, answer: &str) -> (String, bool) {
+        let key = key(cache, project, request);
+        let ask = || Ok(answer.as_bytes().to_vec());
+        let found = cache
+            .answer(key, Keep::Briefly, &Stop::new(), PATIENCE, ask)
+            .unwrap();
+        let body = String::from_utf8(found.body.to_vec()).unwrap();
+        (body, found.age.is_some())
+    }
+
+    fn cancelled() -> Refused {
+        Refused {
+            error: Error::Cancelled,
+            request_id: None,
+        }
+    }
+
+    #[test]
+    fn when_the_one_who_asks_is_stopped_one_of_those_who_wait_asks_and_all_are_answered() {
+        let cache = Cache::new(PATIENCE, 1 << 20);
+        let (told, telling) = channel::<()>();
+        let flight = |cache: &Cache| {
+            let state = cache.lock();
+            state.flights.values().next().map(Arc::clone)
+        };
+        thread::scope(|scope| {
+            let cache = &cache;
+            let leader = scope.spawn(move || {
+                let ask = || {
+                    telling.recv_timeout(PATIENCE).unwrap();
+                    Err(cancelled())
+                };
+                cache.answer(
+                    key(cache, "7", "q"),
+                    Keep::Briefly,
+                    &Stop::new(),
+                    PATIENCE,
+                    ask,
+                )
+            });
+            while flight(cache).is_none() {
+                thread::yield_now();
+            }
+            let followers = [(); 3].map(|()| scope.spawn(|| asked(cache, "7", "q", "taken over")));
+            while flight(cache).is_some_and(|flight| flight.lock().waiting.len() < 3) {
+                thread::yield_now();
+            }
+            told.send(()).unwrap();
+            assert_eq!(
+                leader.join().unwrap().err().unwrap().error,
+                Error::Cancelled
+            );
+            for follower in followers {
+                assert_eq!(follower.join().unwrap().0, "taken over");
+            }
+        });
+        assert!(flight(&cache).is_none());
+    }
+
+    #[test]
+    fn who_waits_leaves_with_the_own_stop_alone() {
+        let cache = Cache::new(PATIENCE, 1 << 20);
+        let (told, telling) = channel::<()>();
+        let stop = Stop::new();
+        thread::scope(|scope| {
+            let cache = &cache;
+            let leader = scope.spawn(move || {
+                let ask = || {
+                    telling.recv_timeout(PATIENCE).unwrap();
+                    Ok(b"late".to_vec())
+                };
+                cache.answer(
+                    key(cache, "7", "q"),
+                    Keep::Briefly,
+                    &Stop::new(),
+                    PATIENCE,
+                    ask,
+                )
+            });
+            while cache.lock().flights.is_empty() {
+                thread::yield_now();
+            }
+            let own = &stop;
+            let follower = scope.spawn(move || {
+                let ask = || panic!("somebody asks already");
+                cache.answer(key(cache, "7", "q"), Keep::Briefly, own, PATIENCE, ask)
+            });
+            stop.stop();
+            assert_eq!(
+                follower.join().unwrap().err().unwrap().error,
+                Error::Cancelled
+            );
+            told.send(()).unwrap();
+            assert_eq!(&*leader.join().unwrap().ok().unwrap().body, b"late");
+        });
+    }
+
+    #[test]
+    fn a_change_drops_the_projects_answers_also_one_on_its_way_and_no_others() {
+        let cache = Cache::new(PATIENCE, 1 << 20);
+        let seven = ProjectId::parse("7").unwrap();
+        asked(&cache, "7", "q", "old");
+        asked(&cache, "8", "q", "other");
+        cache.changed(Region::Eu, Some(&seven), None);
+        assert_eq!(asked(&cache, "7", "q", "new"), ("old".into(), true));
+        cache.changed(Region::Us, Some(&seven), None);
+        let on_its_way = cache.answer(
+            key(&cache, "7", "q"),
+            Keep::Briefly,
+            &Stop::new(),
+            PATIENCE,
+            || {
+                cache.changed(Region::Us, Some(&seven), None);
+                Ok(b"between".to_vec())
+            },
+        );
+        assert_eq!(&*on_its_way.ok().unwrap().body, b"between");
+        assert_eq!(asked(&cache, "7", "q", "new"), ("new".into(), false));
+        assert_eq!(asked(&cache, "8", "q", "new"), ("other".into(), true));
+    }
+
+    #[test]
+    fn a_tokens_project_is_the_one_that_changes_and_an_unknown_tokens_are_all() {
+        let cache = Cache::new(PATIENCE, 1 << 20);
+        let (known, unknown) = (Secret::new("k"), Secret::new("u"));
+        cache.belongs(&known, &ProjectId::parse("7").unwrap());
+        for project in ["7", "8"] {
+            asked(&cache, project, "q", "old");
+        }
+        cache.changed(Region::Us, None, Some(&known));
+        assert_eq!(asked(&cache, "7", "q", "new"), ("new".into(), false));
+        assert_eq!(asked(&cache, "8", "q", "new"), ("old".into(), true));
+        cache.changed(Region::Us, None, Some(&unknown));
+        assert_eq!(asked(&cache, "8", "q", "new"), ("new".into(), false));
+    }
+
+    #[test]
+    fn kept_answers_never_take_more_than_their_bytes_and_the_unused_go_first() {
+        let bytes_max = 16 * 1024;
+        let cache = Cache::new(PATIENCE, bytes_max);
+        for number in 0..100 {
+            asked(&cache, "7", &number.to_string(), &"x".repeat(1000));
+            asked(&cache, "7", "0", "asked again and again");
+            assert!(cache.lock().bytes <= bytes_max);
+        }
+        let state = cache.lock();
+        assert_eq!(state.kept.len(), state.by_use.len());
+        assert_eq!(
+            state.bytes,
+            state.kept.values().map(|entry| entry.bytes).sum::<usize>()
+        );
+        drop(state);
+        assert!(asked(&cache, "7", "0", "").1 && asked(&cache, "7", "99", "").1);
+        assert!(!asked(&cache, "7", "1", "").1);
+        asked(&cache, "7", "large", &"x".repeat(bytes_max));
+        assert!(!asked(&cache, "7", "large", "").1);
     }
 }

@@ -7,18 +7,19 @@ use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use ureq::AsSendBody;
-use ureq::http::{HeaderMap, Response};
+use ureq::http::Response;
 
 use super::api::Api;
 use super::body::{REFUSAL_BYTES_MAX, has_member, parse};
 use super::cache::{Cache, Found, Keep, Key, Refused};
 use super::credentials::{Caller, Secret};
-use super::error::{Barrier, Error, Limit};
+use super::error::Error;
 use super::fault::{cannot_connect, fault};
 use super::lines::{Lines, host_of};
 use super::noted::Noted;
 use super::notes::Notes;
 use super::quota::{Quotas, Turn};
+use super::refusal::refusal;
 use super::region::Region;
 use super::request::{Body, Request};
 use super::stop::{Running, Stop};
@@ -29,8 +30,6 @@ use super::words::words;
 const RETRY_WAITS: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(1)];
 /// A longer `Retry-After` is told to the caller and not slept out.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(5);
-/// A 429 that asks for a longer wait is about the hour's quota.
-const MOMENT_S: u64 = 60;
 /// The http crate takes no address of 64 KB; this leaves room for the host.
 const URL_BYTES_MAX: usize = 60 * 1024;
 
@@ -519,86 +518,4 @@ fn jitter(wait: Duration) -> Duration {
     // Without random bytes the wait is only less scattered.
     let random = getrandom::u32().unwrap_or_default();
     wait / 4 * (random % 256) / 256
-}
-
-/// What a status and Mixpanel's words mean.
-fn refusal(
-    status: u16,
-    headers: &HeaderMap,
-    words: Option<String>,
-    api: Api,
-    region: Region,
-) -> Error {
-    let wrong_cluster = words
-        .as_deref()
-        .is_some_and(|words| words.to_ascii_lowercase().contains("for cluster"));
-    match status {
-        _ if wrong_cluster => Error::WrongCluster {
-            region,
-            found: None,
-            words,
-        },
-        300..=399 => Error::Redirected { status },
-        401 => Error::Unauthorized { words },
-        402 => Error::PaymentRequired { words },
-        403 => Error::Forbidden {
-            barrier: barrier(words.as_deref()),
-            words,
-        },
-        404 => Error::NotFound { words },
-        413 => Error::TooLarge { words },
-        429 => {
-            let retry_after_s = retry_after_s(headers);
-            Error::RateLimited {
-                api,
-                limit: limit(words.as_deref(), retry_after_s),
-                retry_after_s,
-                asked: true,
-                words,
-            }
-        }
-        500..=599 => Error::ServerFault { status, words },
-        _ => Error::BadRequest { status, words },
-    }
-}
-
-/// What a 403 is about, as Mixpanel words it.
-fn barrier(words: Option<&str>) -> Barrier {
-    let words = words.unwrap_or_default().to_ascii_lowercase();
-    let says = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
-    if says(&["date range", "into the past"]) {
-        Barrier::Dates
-    } else if says(&["plan", "upgrade", "subscription"]) {
-        Barrier::Plan
-    } else if says(&["role", "permission", "access", "member", "owner", "admin"]) {
-        Barrier::Role
-    } else {
-        Barrier::Unknown
-    }
-}
-
-/// Which limit a 429 is about. Where Mixpanel does not word it, a long wait is one for the hour's quota.
-fn limit(words: Option<&str>, retry_after_s: Option<u64>) -> Limit {
-    let words = words.unwrap_or_default().to_ascii_lowercase();
-    let says = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
-    if says(&["concurren", "at once", "per second", "simultaneous"]) {
-        Limit::Moment
-    } else if says(&["hour"]) || retry_after_s.is_none_or(|seconds| seconds > MOMENT_S) {
-        Limit::Hour
-    } else {
-        Limit::Moment
-    }
-}
-
-/// Seconds, or a date of the mail format; anything else is nothing.
-fn retry_after_s(headers: &HeaderMap) -> Option<u64> {
-    let text = headers.get("retry-after")?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(seconds);
-    }
-    let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
-    let seconds = date
-        .as_second()
-        .saturating_sub(jiff::Timestamp::now().as_second());
-    Some(u64::try_from(seconds).unwrap_or(0))
 }

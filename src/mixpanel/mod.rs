@@ -32,6 +32,7 @@ mod notes;
 mod query;
 mod question;
 mod quota;
+mod refusal;
 mod region;
 mod report;
 mod request;

@@ -509,3 +509,113 @@ impl Drop for Taken {
         self.change(|window, _| window.running = window.running.saturating_sub(1));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        per_hour: 3,
+        per_second: 0,
+        at_once: 5,
+    };
+
+    /// What stands in the way of a request after `later`, in seconds, where requests began at these seconds.
+    #[track_caller]
+    fn check(asked: &[u64], later: u64, expected: Option<u64>) {
+        let start = Instant::now();
+        let mut window = Window::new(start);
+        window.asked = asked
+            .iter()
+            .map(|at| start + Duration::from_secs(*at))
+            .collect();
+        let now = start + Duration::from_secs(later);
+        let error = window.check(Api::Query, LIMITS, now).err();
+        assert_eq!(error.and_then(|error| error.retry_after_s()), expected);
+    }
+
+    #[test]
+    fn the_hour_rolls() {
+        check(&[0, 10, 20], 100, Some(3_500));
+        check(&[0, 10, 20], 3_599, Some(1));
+        check(&[0, 10, 20], 3_600, None);
+        check(&[0, 10], 100, None);
+        // One too many, as after a smaller limit: the second one's hour counts.
+        check(&[0, 10, 20, 30], 100, Some(3_510));
+    }
+
+    #[test]
+    fn a_429_without_a_time_bars_for_longer_each_time_and_at_most_a_quarter_of_an_hour() {
+        let now = Instant::now();
+        let mut window = Window::new(now);
+        let mut bars = Vec::new();
+        for _ in 0..6 {
+            window.barred = None;
+            window.bar(Limit::Hour, None, now);
+            bars.push(seconds_until(window.barred.unwrap().until, now));
+        }
+        assert_eq!(bars, [60, 120, 240, 480, 900, 900]);
+        window.barred = None;
+        window.bar(Limit::Hour, Some(1_000_000), now);
+        assert_eq!(seconds_until(window.barred.unwrap().until, now), 3600);
+    }
+
+    #[test]
+    fn turns_are_given_in_the_order_of_asking_and_a_stop_ends_the_wait() {
+        let quotas = Arc::new(Quotas::new(0, 1));
+        let project = ProjectId::parse("7");
+        let turn = |stop: &Stop| quotas.turn(Api::Query, Region::Us, project.as_ref(), stop);
+        let waiting = || {
+            let state = quotas.lock();
+            state
+                .windows
+                .values()
+                .next()
+                .map_or(0, |window| window.waiting.len())
+        };
+        let first = turn(&Stop::new()).unwrap();
+        let order = Mutex::new(Vec::new());
+        let stop = Stop::new();
+        std::thread::scope(|scope| {
+            for number in 0..4 {
+                let (turn, order, stop) = (&turn, &order, &stop);
+                scope.spawn(move || {
+                    let own = Stop::new();
+                    match turn(if number == 1 { stop } else { &own }) {
+                        Ok(_turn) => order.lock().unwrap().push(number),
+                        Err(error) => assert_eq!((number, error), (1, Error::Cancelled)),
+                    }
+                });
+                while waiting() < number + 1 {
+                    std::thread::yield_now();
+                }
+            }
+            stop.stop();
+            while waiting() > 3 {
+                std::thread::yield_now();
+            }
+            drop(first);
+        });
+        assert_eq!(order.into_inner().unwrap(), [0, 2, 3]);
+    }
+
+    #[test]
+    fn an_export_waits_for_its_second_and_the_projects_kept_in_mind_are_bounded() {
+        let quotas = Arc::new(Quotas::new(0, 0));
+        let begun = Instant::now();
+        for _ in 0..4 {
+            let project = ProjectId::parse("7");
+            quotas
+                .turn(Api::Export, Region::Us, project.as_ref(), &Stop::new())
+                .unwrap();
+        }
+        assert!(begun.elapsed() >= SECOND);
+        for number in 0..WINDOWS_MAX + 10 {
+            let project = ProjectId::parse(&number.to_string());
+            quotas
+                .turn(Api::Query, Region::Us, project.as_ref(), &Stop::new())
+                .unwrap();
+        }
+        assert_eq!(quotas.lock().windows.len(), WINDOWS_MAX);
+    }
+}

@@ -11,7 +11,7 @@ use crate::mixpanel::{Quota, instant};
 use super::ask::{Ask, counted};
 
 const FRESH: &[Field] =
-    &[Field::sometimes("fresh", Shape::Flag).about("Ask anew, not from cache. Default false.")];
+    &[Field::sometimes("fresh", Shape::Flag).about("Ask anew, past the cache.")];
 const READING: &[Field] = &[
     Field::sometimes("cached_age_s", Shape::Count),
     Field::sometimes("quota", Shape::Words),

@@ -78,9 +78,9 @@ args! {
     struct GetProfileEventActivity {
         /// The user's id, exact.
         distinct_id: Text<255>,
-        /// First day, YYYY-MM-DD. Default: 29 days before to_date.
+        /// First day. Default: 29 days before to_date.
         from_date: Option<Date>,
-        /// Last day, YYYY-MM-DD, inclusive. Default: today in UTC.
+        /// Last day, inclusive. Default: today.
         to_date: Option<Date>,
         /// Most events. Default 100.
         limit: Option<Int<1, 1000>>,

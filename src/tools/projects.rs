@@ -56,7 +56,7 @@ pub(super) const TOOLS: &[Tool<Ask>] = &[
             "apis",
             Shape::List {
                 item: &Shape::Object(&[
-                    Field::always("api", Shape::OneOf(&["query", "export"])),
+                    Field::always("api", Shape::Words),
                     Field::always("used", Shape::Count),
                     Field::sometimes("per_hour", Shape::Count),
                     Field::sometimes("left", Shape::Count),
@@ -65,8 +65,8 @@ pub(super) const TOOLS: &[Tool<Ask>] = &[
                     Field::always("next_free_in_s", Shape::Count),
                     Field::always("next_free_at", Shape::Words),
                 ]),
-                min: 2,
-                max: 2,
+                min: 0,
+                max: usize::MAX,
             },
         )],
         run: |ask, arguments| get_quota(ask, GetQuota::read(arguments)),

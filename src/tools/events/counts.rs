@@ -43,9 +43,9 @@ const BY_EVENT: Shape = Shape::List {
 
 args! {
     struct EventCount {
-        /// First day, YYYY-MM-DD, in the project's time zone.
+        /// First day, in the project's time zone.
         from_date: Date,
-        /// Last day, YYYY-MM-DD, inclusive.
+        /// Last day, inclusive.
         to_date: Date,
         /// Event name, exact. Default: all events.
         event: Option<Text<255>>,

@@ -43,9 +43,9 @@ pub(super) const QUERY_EVENTS: Tool<Ask> = Tool {
 
 args! {
     struct QueryEvents {
-        /// First day, YYYY-MM-DD, in UTC, or the project's zone for projects from before 2023.
+        /// First day, in UTC, or the project's zone for projects from before 2023.
         from_date: Date,
-        /// Last day, YYYY-MM-DD, inclusive, not after today.
+        /// Last day, inclusive, not after today.
         to_date: Date,
         /// Event name, exact. Default: all events.
         event: Option<Text<255>>,

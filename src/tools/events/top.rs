@@ -66,9 +66,9 @@ pub(super) const GET_TODAYS_TOP_EVENTS: Tool<Ask> = Tool {
 
 args! {
     struct TopEvents {
-        /// First day, YYYY-MM-DD, in the project's time zone.
+        /// First day, in the project's time zone.
         from_date: Date,
-        /// Last day, YYYY-MM-DD, inclusive.
+        /// Last day, inclusive.
         to_date: Date,
         /// Most events. Default 10.
         limit: Option<Int<1, 100>>,

@@ -39,9 +39,9 @@ args! {
     struct QueryFrequency {
         /// Event name, exact.
         event: Text<255>,
-        /// First day, YYYY-MM-DD.
+        /// First day.
         from_date: Date,
-        /// Last day, YYYY-MM-DD, inclusive.
+        /// Last day, inclusive.
         to_date: Date,
         /// Length of a period. Default day.
         unit: Option<CalendarUnit>,

@@ -91,9 +91,9 @@ args! {
     struct QueryFunnel {
         /// Id of a saved funnel.
         funnel_id: Id,
-        /// First day, YYYY-MM-DD.
+        /// First day.
         from_date: Date,
-        /// Last day, YYYY-MM-DD, inclusive.
+        /// Last day, inclusive.
         to_date: Date,
         /// Time for all steps, in length_unit, at most 90 days. Default: as saved.
         length: Option<Int<1, 7_776_000>>,

@@ -56,9 +56,9 @@ const OVERALL: Shape = Shape::Object(&[
 
 args! {
     struct QueryRetention {
-        /// First day, YYYY-MM-DD.
+        /// First day.
         from_date: Date,
-        /// Last day, YYYY-MM-DD, inclusive.
+        /// Last day, inclusive.
         to_date: Date,
         /// Event that begins. Ignored when compounded.
         born_event: Text<255>,

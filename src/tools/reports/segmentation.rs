@@ -49,9 +49,9 @@ args! {
     struct QuerySegmentation {
         /// Event name, exact.
         event: Text<255>,
-        /// First day, YYYY-MM-DD.
+        /// First day.
         from_date: Date,
-        /// Last day, YYYY-MM-DD, inclusive.
+        /// Last day, inclusive.
         to_date: Date,
         /// Step of time. Default day. Sums and averages: hour or day.
         unit: Option<SegmentationUnit>,
