@@ -133,6 +133,12 @@ pub const SETTINGS: &[Setting] = &[
         "looked up",
         "token of that project, to send events and profiles with",
     ),
+    variable(
+        "MIXPANEL_OAUTH_TOKEN",
+        "TOKEN",
+        "none",
+        "a person's OAuth token, for data retrievals and deletions, which take no service account",
+    ),
     both(
         "--region",
         "MIXPANEL_REGION",
@@ -515,6 +521,7 @@ fn mixpanel(given: &Given) -> Result<Config, String> {
             ProjectId::parse(text).map(Some)
         })?,
         project_token: given.value("MIXPANEL_PROJECT_TOKEN").map(Secret::new),
+        oauth_token: given.value("MIXPANEL_OAUTH_TOKEN").map(Secret::new),
         queries_per_hour: number("MIXPANEL_QUERIES_PER_HOUR", QUERIES_PER_HOUR_MAX)?,
         concurrent_queries: number("MIXPANEL_CONCURRENT_QUERIES", CONCURRENT_QUERIES_MAX)?,
         cache_time: number("MIXPANEL_CACHE_SECONDS", CACHE_SECONDS_MAX)?

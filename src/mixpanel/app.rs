@@ -1,5 +1,5 @@
-//! The app API: projects and what belongs to them. Of it, only what these operations answer is read, and leniently:
-//! Mixpanel does not document them.
+//! The app API: who one is, and what the projects are. Of it, only what these operations answer is read, and leniently:
+//! Mixpanel does not document them. What belongs to a project has files of its own, such as `annotations.rs`.
 //!
 //! Its answers carry secrets of a project (`api_secret`, `api_key`); only what is typed here is read, and the token
 //! stays a [`Secret`].
@@ -19,9 +19,9 @@ use super::http::Http;
 use super::report::text_of;
 use super::request::{Pairs, Request};
 
-/// Looks up projects.
+/// Looks up projects, and manages what belongs to them.
 pub struct MixpanelAppApiClient {
-    http: Http,
+    pub(super) http: Http,
 }
 
 /// What the service account can see.
@@ -112,14 +112,14 @@ pub struct ProjectDetails {
 }
 
 /// These operations are not documented: a member of another shape counts as left out, and the rest is still read.
-fn lenient<'de, T: DeserializeOwned + Default, D: Deserializer<'de>>(
+pub(super) fn lenient<'de, T: DeserializeOwned + Default, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     Ok(serde_json::from_value(Value::deserialize(deserializer)?).unwrap_or_default())
 }
 
 /// An id comes as a number or as a text.
-fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+pub(super) fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
         Value::Null => None,
         value => Some(text_of(value)),
@@ -182,7 +182,7 @@ impl MixpanelAppApiClient {
         self.results(&request, "results with a list of workspaces")
     }
 
-    fn results<T: DeserializeOwned>(
+    pub(super) fn results<T: DeserializeOwned>(
         &self,
         request: &Request<'_>,
         expected: &'static str,
@@ -190,5 +190,19 @@ impl MixpanelAppApiClient {
         self.http
             .json::<Envelope<T>>(request, expected)
             .map(|envelope| envelope.results)
+    }
+
+    /// For operations that answer with or without the envelope, depending on which page of Mixpanel's one reads.
+    pub(super) fn results_or_bare<T: DeserializeOwned>(
+        &self,
+        request: &Request<'_>,
+        expected: &'static str,
+    ) -> Result<T, Error> {
+        let mut answer: Value = self.http.json(request, expected)?;
+        let bare = match answer.get_mut("results") {
+            Some(results) => results.take(),
+            None => answer,
+        };
+        serde_json::from_value(bare).map_err(|_| Error::WrongShape { expected })
     }
 }

@@ -33,6 +33,8 @@ pub struct Config {
     pub project_id: Option<ProjectId>,
     /// The token of that project.
     pub project_token: Option<Secret>,
+    /// The environment's OAuth token, for the privacy operations.
+    pub oauth_token: Option<Secret>,
     /// Roots in PEM that are trusted beside the built-in ones.
     pub ca_file: Option<PathBuf>,
     /// How long a request may take.
@@ -90,6 +92,7 @@ impl Mixpanel {
             account: config.account,
             project: config.project_id,
             token: config.project_token,
+            oauth_token: config.oauth_token,
         };
         Ok(Mixpanel(Arc::new(Shared {
             hall: Arc::new(hall),
@@ -100,7 +103,7 @@ impl Mixpanel {
 
     /// Reads who asks. The first of these that is there, whole: `Authorization: Basic`, `Authorization: Bearer Basic`,
     /// `x-auth-token: username:secret[:project_id]`, `x-auth-data` (base64 of JSON); else the environment's, if
-    /// `environment_allowed`. The region is `x-mixpanel-region`'s, else the setting's. Header names are asked for in
+    /// `environment_allowed`. `x-mixpanel-oauth-token` may stand beside any of them, or alone. The region is `x-mixpanel-region`'s, else the setting's. Header names are asked for in
     /// lower case.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ const PROJECT_DIGITS_MAX: usize = 19;
 
 const AUTHORIZATION_FORM: &str = "Basic <base64 of username:secret>";
 const AUTH_TOKEN_FORM: &str = "username:secret or username:secret:project_id";
+const OAUTH_HEADER: &str = "x-mixpanel-oauth-token";
 const AUTH_DATA_FORM: &str = r#"base64 of {"serviceaccount_username": "..", "serviceaccount_secret": "..", "project_id": ".."}"#;
 
 /// A text that is never shown: `Debug` and `Display` say `[redacted]`.
@@ -100,6 +101,7 @@ pub(super) struct Environment {
     pub(super) account: Option<ServiceAccount>,
     pub(super) project: Option<ProjectId>,
     pub(super) token: Option<Secret>,
+    pub(super) oauth_token: Option<Secret>,
 }
 
 /// Who asks, for one request.
@@ -111,6 +113,9 @@ pub struct Caller {
     pub(super) project: Option<ProjectId>,
     /// The environment's project token; only for a caller who uses the environment's credentials.
     pub(super) token: Option<Secret>,
+    /// A person's OAuth token, which the privacy operations want: the header's, else the environment's for a caller
+    /// who uses the environment's credentials.
+    pub(super) oauth_token: Option<Secret>,
     pub(super) region: Region,
 }
 
@@ -130,26 +135,56 @@ impl Caller {
             Some(text) => Region::parse(&text).ok_or(Error::InvalidRegion)?,
             None => default_region,
         };
+        let oauth_token = header(OAUTH_HEADER)
+            .map(|value| read_oauth_token(&value))
+            .transpose()?;
         if let Some((account, project)) = read_headers(header)? {
             return Ok(Caller {
                 account: Some(account),
                 project,
                 token: None,
+                oauth_token,
                 region,
             });
         }
         match environment {
-            Some(environment) if environment.account.is_some() || environment.token.is_some() => {
-                Ok(Caller {
-                    account: environment.account.clone(),
-                    project: None,
-                    token: environment.token.clone(),
-                    region,
-                })
-            }
+            Some(environment) if environment.has_credentials() => Ok(Caller {
+                account: environment.account.clone(),
+                project: None,
+                token: environment.token.clone(),
+                oauth_token: oauth_token.or_else(|| environment.oauth_token.clone()),
+                region,
+            }),
+            _ if oauth_token.is_some() => Ok(Caller {
+                account: None,
+                project: None,
+                token: None,
+                oauth_token,
+                region,
+            }),
             _ => Err(Error::NoCredentials),
         }
     }
+}
+
+impl Environment {
+    fn has_credentials(&self) -> bool {
+        self.account.is_some() || self.token.is_some() || self.oauth_token.is_some()
+    }
+}
+
+/// What may stand in a header after `Bearer`.
+fn read_oauth_token(value: &str) -> Result<Secret, Error> {
+    let value = value.trim();
+    let is_sound = (1..=HEADER_BYTES_MAX).contains(&value.len())
+        && value.bytes().all(|byte| byte.is_ascii_graphic());
+    if !is_sound {
+        return Err(Error::MalformedCredentials {
+            header: OAUTH_HEADER,
+            expected: "an OAuth token of Mixpanel, without `Bearer` before it",
+        });
+    }
+    Ok(Secret::new(value))
 }
 
 type Credentials = (ServiceAccount, Option<ProjectId>);
@@ -428,6 +463,32 @@ mod tests {
             (caller.account, caller.token),
             (None, Some(Secret::new("t")))
         );
+    }
+
+    #[test]
+    fn an_oauth_token_is_the_headers_or_the_environments_but_not_for_a_caller_with_an_account() {
+        let environment = Environment {
+            account: account("env", "env-secret"),
+            oauth_token: Some(Secret::new("env-oauth")),
+            ..Environment::default()
+        };
+        let account = ("x-auth-token", "b:2");
+        let oauth = ("x-mixpanel-oauth-token", " own-oauth ");
+        let none: &[(&str, &str)] = &[];
+        for (headers, expected) in [
+            (none, Some("env-oauth")),
+            (&[oauth], Some("own-oauth")),
+            (&[account], None),
+            (&[account, oauth], Some("own-oauth")),
+        ] {
+            let caller = read(headers, Some(&environment)).unwrap();
+            assert_eq!(caller.oauth_token.as_ref().map(Secret::expose), expected);
+        }
+        let alone = read(&[oauth], None).unwrap();
+        assert_eq!((alone.account, alone.token), (None, None));
+        let spaced = ("x-mixpanel-oauth-token", "Bearer own-oauth");
+        let error = read(&[spaced], None).unwrap_err();
+        assert_eq!(error.kind(), "malformed_credentials");
     }
 
     #[test]

@@ -33,6 +33,13 @@ pub enum Error {
     InvalidProject,
     /// Events are to be sent and there is no token of the project, and no service account to look it up.
     NoProjectToken,
+    /// An operation that takes no service account, and there is no OAuth token.
+    NoOAuthToken,
+    /// A name or an id that cannot stand in an address: empty, or dots alone.
+    InvalidPathPart {
+        /// What it is the name of.
+        what: &'static str,
+    },
     /// 401: Mixpanel does not know the service account.
     Unauthorized {
         /// Mixpanel's words.
@@ -223,6 +230,8 @@ impl Error {
             Error::NoProject => "no_project",
             Error::InvalidProject => "invalid_project",
             Error::NoProjectToken => "no_project_token",
+            Error::NoOAuthToken => "no_oauth_token",
+            Error::InvalidPathPart { .. } => "invalid_path_part",
             Error::Unauthorized { .. } => "unauthorized",
             Error::PaymentRequired { .. } => "payment_required",
             Error::Forbidden { .. } => "forbidden",
@@ -383,6 +392,14 @@ impl fmt::Display for Error {
                 "no token of the project is known: use a service account that can read the project, or set \
                  MIXPANEL_PROJECT_TOKEN and MIXPANEL_PROJECT_ID where the server runs",
             ),
+            Error::NoOAuthToken => f.write_str(
+                "this needs a person's OAuth token, as Mixpanel takes no service account here: send it as \
+                 `x-mixpanel-oauth-token` with the request, or set MIXPANEL_OAUTH_TOKEN where the server runs; it is \
+                 made in Mixpanel's personal settings under Data & Privacy",
+            ),
+            Error::InvalidPathPart { what } => {
+                write!(f, "{what} must not be empty and must not consist of dots alone")
+            }
             Error::Unauthorized { .. } => write!(
                 f,
                 "Mixpanel does not accept the credentials (401){said}; check the service account's username and \
@@ -519,6 +536,10 @@ mod tests {
             Error::NoProject,
             Error::InvalidProject,
             Error::NoProjectToken,
+            Error::NoOAuthToken,
+            Error::InvalidPathPart {
+                what: "the event's name",
+            },
             Error::Unauthorized { words: words() },
             Error::PaymentRequired { words: words() },
             Error::Forbidden {

@@ -22,7 +22,7 @@ const GIVEN_UP: &[u8] = b"terminated early";
 
 /// Reads raw events.
 pub struct MixpanelExportClient {
-    http: Http,
+    pub(super) http: Http,
 }
 
 /// Which events to export.

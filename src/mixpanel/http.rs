@@ -21,7 +21,7 @@ use super::notes::Notes;
 use super::quota::{Quotas, Turn};
 use super::refusal::refusal;
 use super::region::Region;
-use super::request::{Body, Request};
+use super::request::{Body, Request, Signature};
 use super::stop::{Running, Stop};
 use super::whereabouts::region_of;
 use super::words::words;
@@ -80,17 +80,33 @@ impl Http {
         expected: &'static str,
     ) -> Result<T, Error> {
         if request.keep() == Keep::Never {
-            let asked = self.pass(request, |answer| self.read(request, answer, expected));
-            if request.changes_data() {
-                // Also after a failure, as it may have happened.
-                let project = request.project();
-                self.hall
-                    .cache
-                    .changed(self.caller.region, project.as_ref(), request.token);
-            }
-            return asked.map(|(_, parsed)| parsed);
+            return self.past_the_cache(request, |body| self.parsed(request, body, expected));
         }
         self.keeping(request, expected)
+    }
+
+    /// Asks past the cache, which forgets what the request may have changed, also after a failure.
+    fn past_the_cache<T>(
+        &self,
+        request: &Request<'_>,
+        understand: impl Fn(&[u8]) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let asked = self.pass(request, |answer| self.read(request, answer, &understand));
+        if request.changes_data() {
+            let project = request.project();
+            let cache = &self.hall.cache;
+            cache.changed(self.caller.region, project.as_ref(), request.token);
+        }
+        asked.map(|(_, understood)| understood)
+    }
+
+    fn parsed<T: DeserializeOwned>(
+        &self,
+        request: &Request<'_>,
+        body: &[u8],
+        expected: &'static str,
+    ) -> Result<T, Error> {
+        parse(body, expected, &self.secrets(request))
     }
 
     /// Asks for what may be given again: a kept answer, that of an equal request on its way, or a new one.
@@ -104,7 +120,10 @@ impl Http {
         if let Some(project) = &key.project {
             self.notes.asked(request.api, project);
         }
-        let ask = || self.pass(request, |answer| self.read::<T>(request, answer, expected));
+        let ask = || {
+            let understand = |body: &[u8]| self.parsed::<T>(request, body, expected);
+            self.pass(request, |answer| self.read(request, answer, &understand))
+        };
         if self.notes.wants_fresh() {
             let asked = Instant::now();
             let (body, parsed) = ask()?;
@@ -160,6 +179,20 @@ impl Http {
             (Some(total), Some(patience)) => Some(total.min(patience)),
             (total, patience) => total.or(patience),
         }
+    }
+
+    /// Asks for a change whose answer says no more than that it was done; it may be empty.
+    pub(super) fn done(&self, request: &Request<'_>) -> Result<(), Error> {
+        self.past_the_cache(request, |body| {
+            if body.trim_ascii().is_empty() {
+                return Ok(());
+            }
+            match self.parsed::<serde::de::IgnoredAny>(request, body, "an answer") {
+                // Where nothing is documented, a plain word may stand.
+                Err(Error::NotJson { html: false }) => Ok(()),
+                outcome => outcome.map(drop),
+            }
+        })
     }
 
     /// Asks, and leaves the answer to be read as it comes.
@@ -233,7 +266,7 @@ impl Http {
         let mut waits = RETRY_WAITS.iter();
         let mut limited = false;
         loop {
-            let (region, project) = (self.caller.region, request.project());
+            let (region, project) = (self.caller.region, request.metered_project());
             let turn = self
                 .hall
                 .quotas
@@ -285,7 +318,7 @@ impl Http {
         let result = {
             let _entered = running.enter();
             match &request.body {
-                Body::None => self.call(request, &url, None, deadline, ()),
+                Body::None | Body::Delete => self.call(request, &url, None, deadline, ()),
                 Body::Form(pairs) => {
                     let kind = "application/x-www-form-urlencoded";
                     self.call(
@@ -296,13 +329,20 @@ impl Http {
                         pairs.encode().as_bytes(),
                     )
                 }
-                Body::Json(bytes) | Body::GzippedJson(bytes) => self.call(
+                Body::Json(bytes)
+                | Body::GzippedJson(bytes)
+                | Body::PutJson(bytes)
+                | Body::PatchJson(bytes)
+                | Body::DeleteJson(bytes) => self.call(
                     request,
                     &url,
                     Some("application/json"),
                     deadline,
                     bytes.as_slice(),
                 ),
+                Body::PutCsv(bytes) => {
+                    self.call(request, &url, Some("text/csv"), deadline, bytes.as_slice())
+                }
             }
         };
         let response = result.inspect_err(|error| self.failed(&noted, &turn, error))?;
@@ -343,9 +383,17 @@ impl Http {
         if matches!(request.body, Body::GzippedJson(_)) {
             builder = builder.header("content-encoding", "gzip");
         }
-        if request.signed {
-            let account = self.caller.account.as_ref().ok_or(Error::NoCredentials)?;
-            builder = builder.header("authorization", account.authorization());
+        match request.signature {
+            Signature::Account => {
+                let account = self.caller.account.as_ref().ok_or(Error::NoCredentials)?;
+                builder = builder.header("authorization", account.authorization());
+            }
+            Signature::OAuth => {
+                let token = self.caller.oauth_token.as_ref();
+                let token = token.ok_or(Error::NoOAuthToken)?.expose();
+                builder = builder.header("authorization", format!("Bearer {token}"));
+            }
+            Signature::None => {}
         }
         let outgoing = builder
             .body(body)
@@ -368,11 +416,11 @@ impl Http {
     }
 
     /// The whole body of an answer, and what it says. A 400 is one only if its body has the member that makes it one.
-    fn read<T: DeserializeOwned>(
+    fn read<T>(
         &self,
         request: &Request<'_>,
         mut answer: Answer,
-        expected: &'static str,
+        understand: &impl Fn(&[u8]) -> Result<T, Error>,
     ) -> Result<(Vec<u8>, T), Error> {
         let body = self.read_body(&mut answer, request.api.answer_bytes_max());
         let body = body.inspect_err(|error| self.failed(&answer.noted, &answer.turn, error))?;
@@ -383,11 +431,11 @@ impl Http {
         {
             return Err(self.told(request, answer, &body));
         }
-        let parsed = parse(&body, expected, &self.secrets(request))
+        let understood = understand(&body)
             .inspect_err(|error| self.failed(&answer.noted, &answer.turn, error))?;
         answer.noted.succeeded(body.len() as u64);
         answer.turn.ended(None);
-        Ok((body, parsed))
+        Ok((body, understood))
     }
 
     fn read_body(&self, answer: &mut Answer, bytes_max: u64) -> Result<Vec<u8>, Error> {
@@ -436,10 +484,14 @@ impl Http {
 
     fn secrets<'a>(&'a self, request: &Request<'a>) -> Vec<&'a Secret> {
         let account = self.caller.account.as_ref().map(|account| &account.secret);
-        [account, self.caller.token.as_ref(), request.token]
-            .into_iter()
-            .flatten()
-            .collect()
+        let own = [
+            account,
+            self.caller.token.as_ref(),
+            self.caller.oauth_token.as_ref(),
+            request.token,
+        ];
+        let own = own.into_iter().flatten();
+        own.chain(request.hidden.iter().copied()).collect()
     }
 
     fn fault(&self, host: &str, error: ureq::Error) -> Error {

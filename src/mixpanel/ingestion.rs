@@ -10,11 +10,11 @@ use super::api::Api;
 use super::credentials::{ProjectId, Secret};
 use super::error::Error;
 use super::http::Http;
-use super::request::{Body, Pairs, Request};
+use super::request::{Body, Pairs, Request, Signature};
 
 /// Sends events and profiles.
 pub struct MixpanelIngestionClient {
-    http: Http,
+    pub(super) http: Http,
 }
 
 /// What became of an import. Events that are not among the failed ones are stored, also when some failed.
@@ -55,13 +55,6 @@ impl MixpanelIngestionClient {
     ///
     /// Those of a request. That some events were refused is no error.
     pub fn import(&self, project: &ProjectId, events: &[Value]) -> Result<ImportOutcome, Error> {
-        #[derive(Deserialize)]
-        struct Answer {
-            num_records_imported: Option<u64>,
-            #[serde(default)]
-            failed_records: Vec<FailedRecord>,
-        }
-
         let request = Request {
             body: Body::GzippedJson(gzip(events)),
             answer_under_400: Some("failed_records"),
@@ -72,8 +65,23 @@ impl MixpanelIngestionClient {
                 Pairs::of(project).with("strict", 1),
             )
         };
-        let answer: Answer = self.http.json(&request, "the number of imported records")?;
-        let sent = events.len() as u64;
+        self.imported(&request, events.len() as u64)
+    }
+
+    /// Sends what `/import` takes: so many events.
+    pub(super) fn imported(
+        &self,
+        request: &Request<'_>,
+        sent: u64,
+    ) -> Result<ImportOutcome, Error> {
+        #[derive(Deserialize)]
+        struct Answer {
+            num_records_imported: Option<u64>,
+            #[serde(default)]
+            failed_records: Vec<FailedRecord>,
+        }
+
+        let answer: Answer = self.http.json(request, "the number of imported records")?;
         let failed = answer.failed_records.len() as u64;
         Ok(ImportOutcome {
             stored: answer
@@ -114,22 +122,37 @@ impl MixpanelIngestionClient {
         self.send("/engage", token, updates)
     }
 
+    /// Changes profiles of groups, as [`MixpanelIngestionClient::engage`] does of users. Each update needs
+    /// `$group_key`, `$group_id` and one operator; there is no `$append` and no `$add`.
+    ///
+    /// # Errors
+    ///
+    /// As [`MixpanelIngestionClient::track`].
+    pub fn groups(&self, token: &Secret, updates: &[Value]) -> Result<(), Error> {
+        let updates = updates
+            .iter()
+            .cloned()
+            .map(|update| with_member(update, "$token", token))
+            .collect();
+        self.send("/groups", token, updates)
+    }
+
     /// Not repeatable: `$add` and `$append` done twice are not the same, and `/track` need not carry an `$insert_id`.
     /// Not packed: `/engage` does not take gzip. `ip=0`: else every user would be placed where this server stands.
     fn send(&self, path: &str, token: &Secret, items: Vec<Value>) -> Result<(), Error> {
         let request = Request {
-            body: Body::Json(Value::from(items).to_string().into_bytes()),
-            signed: false,
-            repeatable: false,
+            query: Pairs::new().with("ip", 0).with("verbose", 1),
+            signature: Signature::None,
             token: Some(token),
-            ..Request::read(
-                Api::Ingestion,
-                path,
-                Pairs::new().with("ip", 0).with("verbose", 1),
-            )
+            ..Request::write(Api::Ingestion, path, Body::post(&Value::from(items)))
         };
+        self.taken(&request)
+    }
+
+    /// Sends what is answered with 1 or 0.
+    pub(super) fn taken(&self, request: &Request<'_>) -> Result<(), Error> {
         let expected = "a status of 1";
-        let answer: Value = self.http.json(&request, expected)?;
+        let answer: Value = self.http.json(request, expected)?;
         match answer.get("status").unwrap_or(&answer).as_u64() {
             Some(1) => Ok(()),
             _ => Err(Error::WrongShape { expected }),

@@ -30,12 +30,12 @@ use super::request::{Body, Pairs, Request};
 
 /// Asks for reports. Every method costs one query of the project's quota; all errors are those of a request.
 pub struct MixpanelQueryClient {
-    http: Http,
+    pub(super) http: Http,
 }
 
 #[derive(Deserialize)]
-struct Data<T> {
-    data: T,
+pub(super) struct Data<T> {
+    pub(super) data: T,
 }
 
 #[derive(Deserialize)]
@@ -375,7 +375,7 @@ impl MixpanelQueryClient {
         self.http.json(&request, "a list of saved cohorts")
     }
 
-    fn get<T: DeserializeOwned>(
+    pub(super) fn get<T: DeserializeOwned>(
         &self,
         path: &'static str,
         pairs: Pairs,

@@ -1,0 +1,67 @@
+//! Lookup tables: CSV that joins further properties to events and profiles.
+//! <https://developer.mixpanel.com/reference/lookup-tables>
+
+use serde::{Deserialize, Serialize};
+
+use super::api::Api;
+use super::credentials::ProjectId;
+use super::error::Error;
+use super::ingestion::{FailedRecord, MixpanelIngestionClient};
+use super::request::{Body, Pairs, Request, part};
+
+/// A lookup table of a project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LookupTable {
+    /// Its UUID.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// Lookup tables. Mixpanel takes 100 of these requests in 24 hours.
+impl MixpanelIngestionClient {
+    /// The tables of a project.
+    ///
+    /// # Errors
+    ///
+    /// Those of a request.
+    pub fn lookup_tables(&self, project: &ProjectId) -> Result<Vec<LookupTable>, Error> {
+        #[derive(Deserialize)]
+        struct Tables {
+            results: Vec<LookupTable>,
+        }
+
+        let request = Request::read(Api::Ingestion, "/lookup-tables", Pairs::of(project));
+        let tables: Tables = self.http.json(&request, "results with a list of tables")?;
+        Ok(tables.results)
+    }
+
+    /// Replaces a table's whole content with CSV: a head line, then rows, of which the first column is a unique key.
+    /// At most 100 MB. All or nothing: the rows that come back are at fault, up to ten of them, and if there is one,
+    /// the table is as it was.
+    ///
+    /// # Errors
+    ///
+    /// Those of a request. That rows were refused is no error.
+    pub fn replace_lookup_table(
+        &self,
+        project: &ProjectId,
+        id: &str,
+        csv: String,
+    ) -> Result<Vec<FailedRecord>, Error> {
+        #[derive(Deserialize)]
+        struct Answer {
+            #[serde(default)]
+            failed_records: Vec<FailedRecord>,
+        }
+
+        let path = format!("/lookup-tables/{}", part("the table's id", id)?);
+        let request = Request {
+            query: Pairs::of(project),
+            answer_under_400: Some("failed_records"),
+            ..Request::write(Api::Ingestion, path, Body::PutCsv(csv.into_bytes()))
+        };
+        let answer: Answer = self.http.json(&request, "a status")?;
+        Ok(answer.failed_records)
+    }
+}
