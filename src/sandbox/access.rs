@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::fault::Fault;
 use super::http::Request;
-use super::projects::{Facts, facts};
+use super::projects::{Facts, facts, facts_of_token};
 
 /// The service account that may do everything: its name and its secret are the same word.
 pub const USERNAME: &str = "sandbox";
@@ -15,6 +15,9 @@ pub const SECRET: &str = "sandbox";
 pub const VIEWER_USERNAME: &str = "viewer";
 /// See [`VIEWER_USERNAME`].
 pub const VIEWER_SECRET: &str = "viewer";
+
+/// The OAuth token of a person who may ask for the retrieval and deletion of data.
+pub const OAUTH_TOKEN: &str = "sandbox-oauth";
 
 /// A project that exists, but in another of Mixpanel's clusters.
 const FOREIGN_PROJECT_ID: u64 = 99999;
@@ -31,6 +34,16 @@ pub(super) enum Role {
 pub(super) struct Account {
     pub(super) username: &'static str,
     pub(super) role: Role,
+}
+
+impl Account {
+    /// Nobody in particular: who signs with a project's token.
+    pub(super) fn of_token() -> Account {
+        Account {
+            username: "token",
+            role: Role::Viewer,
+        }
+    }
 }
 
 /// The name and secret of `Authorization: Basic`.
@@ -58,6 +71,28 @@ pub(super) fn account(request: &Request) -> Result<Account, Fault> {
         }),
         _ => Err(Fault::unauthorized()),
     }
+}
+
+/// The person behind a request with an OAuth token, and the project that `token` names.
+pub(super) fn person(request: &Request) -> Result<(Account, &'static Facts), Fault> {
+    let authorization = request.authorization.as_deref().unwrap_or_default();
+    if authorization.strip_prefix("Bearer ") != Some(OAUTH_TOKEN) {
+        return Err(Fault::unauthorized());
+    }
+    let token = request.parameter("token").unwrap_or_default();
+    let facts = facts_of_token(token)
+        .ok_or_else(|| Fault::forbidden("The token is not that of a project you have access to"))?;
+    let account = Account {
+        username: "oauth",
+        role: Role::Admin,
+    };
+    Ok((account, facts))
+}
+
+/// Who signs with a project's token alone: the token as the name, and no secret.
+pub(super) fn project_of_token(request: &Request) -> Option<&'static Facts> {
+    let (user, secret) = basic(request)?;
+    facts_of_token(&user).filter(|_| secret.is_empty())
 }
 
 /// The project that `project_id` names. Service accounts must always name it.

@@ -4,10 +4,10 @@ use serde_json::{Map, Value, json};
 
 use super::access::{Account, Role};
 use super::fault::Fault;
+use super::holdings::{USER_ID, results};
 use super::http::Response;
-use super::projects::{Facts, PROJECTS, facts};
+use super::projects::{Facts, ORGANIZATION_ID, PROJECTS, facts};
 
-const ORGANIZATION_ID: u64 = 500;
 const ORGANIZATION: &str = "Sandbox Organization";
 /// Values that must never get past the server; recognisable, so that tests can look for them.
 const API_KEY: &str = "sandbox-api-key";
@@ -18,10 +18,6 @@ fn role_word(role: Role) -> &'static str {
         Role::Admin => "admin",
         Role::Viewer => "consumer",
     }
-}
-
-fn results(results: &Value) -> Response {
-    Response::json(200, &json!({"status": "ok", "results": results}))
 }
 
 /// `GET /me`: maps by id, as text.
@@ -49,21 +45,24 @@ pub(super) fn me(account: Account) -> Response {
         project.insert("role".into(), json!({"name": role_word(account.role)}));
     }
     let workspaces = by_id(|facts| (facts.workspace_id, workspace(facts)));
-    results(&json!({
-        "user_id": 4711,
-        "user_name": account.username,
-        "user_email": format!("{}@serviceaccount.example.com", account.username),
-        "organizations": {
-            ORGANIZATION_ID.to_string(): {
-                "id": ORGANIZATION_ID,
-                "name": ORGANIZATION,
-                "role": role_word(account.role),
-                "is_demo": false,
+    results(
+        200,
+        &json!({
+            "user_id": USER_ID,
+            "user_name": account.username,
+            "user_email": format!("{}@serviceaccount.example.com", account.username),
+            "organizations": {
+                ORGANIZATION_ID.to_string(): {
+                    "id": ORGANIZATION_ID,
+                    "name": ORGANIZATION,
+                    "role": role_word(account.role),
+                    "is_demo": false,
+                },
             },
-        },
-        "projects": projects,
-        "workspaces": workspaces,
-    }))
+            "projects": projects,
+            "workspaces": workspaces,
+        }),
+    )
 }
 
 fn workspace(facts: &Facts) -> Value {
@@ -78,7 +77,8 @@ fn workspace(facts: &Facts) -> Value {
     })
 }
 
-fn visible(id: &str) -> Result<&'static Facts, Fault> {
+/// The project that a path names.
+pub(super) fn visible(id: &str) -> Result<&'static Facts, Fault> {
     let id: u64 = id
         .parse()
         .map_err(|_| Fault::new(404, format!("Project '{id}' does not exist")))?;
@@ -93,21 +93,24 @@ pub(super) fn project(account: Account, id: &str) -> Result<Response, Fault> {
             "You need the role owner or admin to see the project settings",
         ));
     }
-    Ok(results(&json!({
-        "id": facts.id,
-        "name": facts.name,
-        "timezone": facts.timezone,
-        "organization_id": ORGANIZATION_ID,
-        "created": "2026-01-05T08:30:00",
-        "domain": "mixpanel.com",
-        "token": facts.token,
-        "api_key": API_KEY,
-        "api_secret": API_SECRET,
-        "role": {"name": role_word(account.role)},
-    })))
+    Ok(results(
+        200,
+        &json!({
+            "id": facts.id,
+            "name": facts.name,
+            "timezone": facts.timezone,
+            "organization_id": ORGANIZATION_ID,
+            "created": "2026-01-05T08:30:00",
+            "domain": "mixpanel.com",
+            "token": facts.token,
+            "api_key": API_KEY,
+            "api_secret": API_SECRET,
+            "role": {"name": role_word(account.role)},
+        }),
+    ))
 }
 
 /// `GET /projects/{id}/workspaces/public`
 pub(super) fn workspaces(id: &str) -> Result<Response, Fault> {
-    Ok(results(&json!([workspace(visible(id)?)])))
+    Ok(results(200, &json!([workspace(visible(id)?)])))
 }

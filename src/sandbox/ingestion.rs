@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::access::{self, Role};
 use super::fault::{Fault, reason};
 use super::http::{Request, Response};
+use super::identity;
 use super::projects::{Facts, facts_of_token};
 use super::record::{Checked, Invalid, check, invalid, moment, named};
 use super::store::Store;
@@ -22,7 +23,7 @@ const TRACK_AGE_MAX_MS: i64 = 5 * DAY_MS;
 /// `POST /import`
 pub(super) fn import(store: &Store, request: &Request) -> Result<Response, Fault> {
     let facts = import_project(request)?;
-    let text = import_text(request)?;
+    let text = body_text(request)?;
     let records = import_records(request, &text)?;
     let is_strict = request.parameter("strict") == Some("1");
 
@@ -39,11 +40,16 @@ pub(super) fn import(store: &Store, request: &Request) -> Result<Response, Fault
     let bytes_each = text.len() / count.max(1);
     let mut failed = Vec::new();
     for (index, record) in records.into_iter().enumerate() {
-        match check(&record, request.received_ms) {
-            Ok(checked) => {
+        let taken = if identity::is_merge(&record) {
+            identity::merge(&mut project, &record)
+        } else {
+            check(&record, request.received_ms).map(|checked| {
                 let event = checked.into_event(&mut project, request.received_ms, true);
                 project.insert(event, bytes_each);
-            }
+            })
+        };
+        match taken {
+            Ok(()) => {}
             Err(Invalid { field, message }) => {
                 let insert_id = record
                     .pointer("/properties/$insert_id")
@@ -74,9 +80,7 @@ pub(super) fn import(store: &Store, request: &Request) -> Result<Response, Fault
 
 /// A service account with `project_id`, or a project token as the user.
 fn import_project(request: &Request) -> Result<&'static Facts, Fault> {
-    if let Some((user, secret)) = access::basic(request)
-        && secret.is_empty()
-        && let Some(facts) = facts_of_token(&user)
+    if let Some(facts) = access::project_of_token(request)
         && request.parameter("project_id").is_none()
     {
         return Ok(facts);
@@ -91,7 +95,8 @@ fn import_project(request: &Request) -> Result<&'static Facts, Fault> {
     }
 }
 
-fn import_text(request: &Request) -> Result<String, Fault> {
+/// The body as text, unpacked.
+pub(super) fn body_text(request: &Request) -> Result<String, Fault> {
     let too_large = || {
         Fault::new(
             413,
@@ -240,6 +245,9 @@ fn track_one(store: &Store, request: &Request, record: &Value) -> Result<(), Ref
     let Some(mut project) = store.write(facts) else {
         return Ok(());
     };
+    if let Some(joined) = identity::tracked(&mut project, name, properties) {
+        return joined.map_err(Refused::Invalid);
+    }
     let bytes = record.to_string().len();
     if !project.has_room(1, bytes) {
         return Err(Refused::Full);

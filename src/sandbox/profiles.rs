@@ -71,9 +71,13 @@ impl Query {
             return Err(Fault::bad_request("The sandbox does not compute behaviors"));
         }
         let mut ids: Option<HashSet<String>> =
-            parameters::list(request, "distinct_ids")?.map(|ids| ids.into_iter().collect());
+            parameters::list(request, "distinct_ids")?.map(|ids| {
+                let ids = ids.iter().map(|id| project.canonical(id).to_owned());
+                ids.collect()
+            });
         if let Some(id) = request.parameter("distinct_id") {
-            ids.get_or_insert_default().insert(id.to_owned());
+            ids.get_or_insert_default()
+                .insert(project.canonical(id).to_owned());
         }
         let cohort = match request.parameter("filter_by_cohort") {
             None => None,
@@ -221,7 +225,10 @@ pub(super) fn cohorts(project: &Project, request: &Request) -> Result<Response, 
 pub(super) fn activity(project: &Project, request: &Request) -> Result<Response, Fault> {
     parameters::required(request, "distinct_ids")?;
     let ids = parameters::list(request, "distinct_ids")?.unwrap_or_default();
-    let users: HashSet<_> = ids.iter().filter_map(|id| project.symbol(id)).collect();
+    let users: HashSet<_> = ids
+        .iter()
+        .filter_map(|id| project.symbol(project.canonical(id)))
+        .collect();
     let buckets = parameters::buckets(request, Unit::Day, 1)?;
     let filter = Filter::over(&buckets, None);
     let mut events: Vec<&Event> = project

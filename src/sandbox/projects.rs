@@ -16,6 +16,9 @@ pub const PROJECT_TOKEN: &str = "sandbox";
 /// A second project, empty at first.
 pub const EMPTY_PROJECT_ID: u64 = 67890;
 
+/// The organization of all projects.
+pub(super) const ORGANIZATION_ID: u64 = 500;
+
 pub(super) const PROJECTS: &[Facts] = &[
     Facts {
         id: PROJECT_ID,
@@ -36,6 +39,11 @@ pub(super) const PROJECTS: &[Facts] = &[
 /// The facts of a visible project.
 pub(super) fn facts(id: u64) -> Option<&'static Facts> {
     PROJECTS.iter().find(|facts| facts.id == id)
+}
+
+/// The facts of the project that a workspace belongs to.
+pub(super) fn facts_of_workspace(id: u64) -> Option<&'static Facts> {
+    PROJECTS.iter().find(|facts| facts.workspace_id == id)
 }
 
 /// The facts of the project that a token belongs to.

@@ -36,6 +36,11 @@ const DISALLOWED_IDS: &[&str] = &[
     "{}",
 ];
 
+/// Whether an id is one that no user can have.
+pub(super) fn is_disallowed(id: &str) -> bool {
+    DISALLOWED_IDS.contains(&id)
+}
+
 /// Why a record is not an event.
 #[derive(Debug, PartialEq)]
 pub(super) struct Invalid {
@@ -79,7 +84,7 @@ impl Checked<'_> {
         }
         Event {
             name: project.intern(self.name),
-            user: project.intern(&self.user),
+            user: project.intern_user(&self.user),
             time_ms: self.time_ms,
             received_ms,
             insert_id: self.insert_id.into(),
@@ -192,7 +197,7 @@ pub(super) fn check(record: &Value, now_ms: i64) -> Result<Checked<'_>, Invalid>
         Some(Value::String(user)) => user,
         Some(_) => return Err(invalid("properties.distinct_id", "must be a string")),
     };
-    if DISALLOWED_IDS.contains(&user.as_str()) {
+    if is_disallowed(user) {
         return Err(invalid(
             "properties.distinct_id",
             "is on the list of disallowed values",

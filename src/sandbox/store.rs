@@ -2,15 +2,17 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use serde_json::{Map, Value};
 
 use super::event::Event;
 use super::expression::Expression;
+use super::holdings::Holdings;
 use super::packed::{Names, Stored, Symbol};
 use super::projects::{Facts, PROJECT_ID, PROJECTS};
 use super::saved::Saved;
+use super::service_accounts::Accounts;
 use super::shop;
 use super::time::Buckets;
 
@@ -25,10 +27,16 @@ const PROFILES_MAX: usize = 100_000;
 /// The most bytes of one profile, so that lists do not grow without end.
 const ONE_PROFILE_BYTES_MAX: usize = 1024 * 1024;
 
+/// The most ids that are held under another one.
+const JOINED_MAX: usize = 100_000;
+
 /// All projects. A clone is another handle on the same data.
 #[derive(Clone)]
 pub(super) struct Store {
     projects: Arc<Vec<(u64, RwLock<Project>)>>,
+    /// Locked before a project, where both are needed.
+    holdings: Arc<Vec<(u64, Mutex<Holdings>)>>,
+    accounts: Arc<Mutex<Accounts>>,
 }
 
 impl Store {
@@ -41,9 +49,25 @@ impl Store {
             }
             (facts.id, RwLock::new(project))
         });
+        let holdings = PROJECTS
+            .iter()
+            .map(|facts| (facts.id, Mutex::new(Holdings::new(facts, now_ms))));
         Store {
             projects: Arc::new(projects.collect()),
+            holdings: Arc::new(holdings.collect()),
+            accounts: Arc::new(Mutex::new(Accounts::new(now_ms))),
         }
+    }
+
+    /// What is managed in a project, for one answer.
+    pub(super) fn holdings(&self, facts: &Facts) -> Option<MutexGuard<'_, Holdings>> {
+        let (_, holdings) = self.holdings.iter().find(|(id, _)| *id == facts.id)?;
+        Some(holdings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The service accounts, for one answer.
+    pub(super) fn accounts(&self) -> MutexGuard<'_, Accounts> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn project(&self, facts: &Facts) -> Option<&RwLock<Project>> {
@@ -75,6 +99,8 @@ struct Entry {
     event: Event,
     /// The same event came in again. Exports still show this one, reports do not.
     is_superseded: bool,
+    /// Its user's data was deleted. Nothing shows this one.
+    is_erased: bool,
 }
 
 /// A profile's properties by name.
@@ -91,6 +117,8 @@ pub(super) struct Project {
     profile_bytes: usize,
     profiles: BTreeMap<String, Profile>,
     groups: BTreeMap<(String, String), Profile>,
+    /// For each id of a user who is held under another one, that one.
+    joined: HashMap<String, String>,
     pub(super) saved: Saved,
 }
 
@@ -168,6 +196,7 @@ impl Project {
         self.entries.push(Entry {
             event,
             is_superseded: false,
+            is_erased: false,
         });
     }
 
@@ -175,7 +204,7 @@ impl Project {
     pub(super) fn events(&self) -> impl Iterator<Item = &Event> {
         self.entries
             .iter()
-            .filter(|entry| !entry.is_superseded)
+            .filter(|entry| !entry.is_superseded && !entry.is_erased)
             .map(|entry| &entry.event)
     }
 
@@ -184,9 +213,66 @@ impl Project {
         self.entries.len()
     }
 
-    /// The event that came in as the `at`-th, even if it came again later.
+    /// The event that came in as the `at`-th, even if it came again later; none if it was erased.
     pub(super) fn event_at(&self, at: usize) -> Option<&Event> {
-        self.entries.get(at).map(|entry| &entry.event)
+        let entry = self.entries.get(at).filter(|entry| !entry.is_erased)?;
+        Some(&entry.event)
+    }
+
+    /// Deletes a user's events and profile.
+    pub(super) fn erase(&mut self, user: &str) {
+        let user = self.canonical(user).to_owned();
+        let symbol = self.symbol(&user);
+        for entry in &mut self.entries {
+            entry.is_erased |= Some(entry.event.user) == symbol;
+        }
+        // Taking away always fits.
+        let _ = self.change_profile(Owner::User(user), |_| None);
+    }
+
+    /// The id under which a user is held: another one, if two were joined.
+    pub(super) fn canonical<'p>(&'p self, user: &'p str) -> &'p str {
+        self.joined.get(user).map_or(user, String::as_str)
+    }
+
+    /// [`Project::intern`] of the id under which a user is held.
+    pub(super) fn intern_user(&mut self, user: &str) -> Symbol {
+        let user = self.canonical(user).to_owned();
+        self.intern(&user)
+    }
+
+    /// Makes one user of two: what was done under the second id, and what will be, belongs to the first. Events that
+    /// were equal but for their user stay two.
+    pub(super) fn join(&mut self, kept: &str, gone: &str) -> Result<(), Full> {
+        let (kept, gone) = (
+            self.canonical(kept).to_owned(),
+            self.canonical(gone).to_owned(),
+        );
+        if kept == gone {
+            return Ok(());
+        }
+        if self.joined.len() >= JOINED_MAX {
+            return Err(Full);
+        }
+        if let Some(profile) = self.profiles.get(&gone).cloned() {
+            self.change_profile(Owner::User(kept.clone()), |old| {
+                let mut joined = profile;
+                joined.extend(old.unwrap_or_default());
+                Some(joined)
+            })?;
+            self.change_profile(Owner::User(gone.clone()), |_| None)?;
+        }
+        let (old, new) = (self.intern(&gone), self.intern(&kept));
+        for entry in &mut self.entries {
+            if entry.event.user == old {
+                entry.event.user = new;
+            }
+        }
+        for other in self.joined.values_mut().filter(|other| **other == gone) {
+            other.clone_from(&kept);
+        }
+        self.joined.insert(gone, kept);
+        Ok(())
     }
 
     /// The events that pass a filter, in the order in which they came in.

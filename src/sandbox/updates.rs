@@ -109,6 +109,10 @@ fn update_one(
     };
     let is_timed = matches!(owner, Owner::User(_))
         && update.get("$ignore_time").and_then(Value::as_bool) != Some(true);
+    let owner = match owner {
+        Owner::User(id) => Owner::User(project.canonical(&id).to_owned()),
+        group => group,
+    };
     project
         .change_profile(owner, |profile| {
             let mut profile = operation.apply(profile)?;

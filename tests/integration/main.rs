@@ -15,6 +15,7 @@ mod failures;
 mod gate;
 mod generated;
 mod ingest;
+mod operations;
 mod profiles;
 mod projects;
 mod prompts;
