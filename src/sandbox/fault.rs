@@ -1,6 +1,7 @@
 //! Why a request is refused. Each API of Mixpanel says it in its own form; `routes` gives it that form.
 
-/// A refusal: the status and Mixpanel's sentence.
+/// A refusal: the status and Mixpanel's sentence. Without the word `sandbox`: it is the admin's secret, which clients take
+/// out of what they pass on.
 #[derive(Debug, PartialEq)]
 pub(super) struct Fault {
     pub(super) status: u16,

@@ -65,7 +65,7 @@ fn join(project: &mut Project, field: &str, kept: &str, gone: &str) -> Result<()
     }
     project
         .join(kept, gone)
-        .map_err(|_| invalid(field, "cannot be joined, as the sandbox is full"))
+        .map_err(|_| invalid(field, "cannot be joined: no more ids are held in memory"))
 }
 
 fn is_uuid_v4(text: &str) -> bool {

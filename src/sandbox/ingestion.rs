@@ -33,7 +33,7 @@ pub(super) fn import(store: &Store, request: &Request) -> Result<Response, Fault
     if !project.has_room(records.len(), text.len()) {
         return Err(Fault::new(
             429,
-            "Project exceeded rate limits. The sandbox holds a limited number of events and is full.",
+            "Project exceeded rate limits. No more events are held in memory.",
         ));
     }
     let count = records.len();
@@ -200,7 +200,7 @@ pub(super) fn track(store: &Store, request: &Request) -> Result<Response, Fault>
     for record in &records {
         match track_one(store, request, record) {
             Ok(()) => valid += 1,
-            Err(Refused::Full) => return Err(Fault::new(429, "the sandbox is full")),
+            Err(Refused::Full) => return Err(Fault::new(429, "no more events are held in memory")),
             Err(Refused::Invalid(error)) if first_error.is_empty() => first_error = error.message,
             Err(Refused::Invalid(_)) => {}
         }

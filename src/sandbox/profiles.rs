@@ -68,7 +68,7 @@ struct Query {
 impl Query {
     fn read(project: &Project, request: &Request) -> Result<Query, Fault> {
         if request.parameter("behaviors").is_some() {
-            return Err(Fault::bad_request("The sandbox does not compute behaviors"));
+            return Err(Fault::bad_request("behaviors are not computed here"));
         }
         let mut ids: Option<HashSet<String>> =
             parameters::list(request, "distinct_ids")?.map(|ids| {

@@ -290,7 +290,7 @@ fn export_for_account(store: &Store, request: &Request) -> Result<Response, Faul
 }
 
 fn jql(_project: &Project, _request: &Request) -> Result<Response, Fault> {
-    Err(Fault::bad_request("The sandbox does not run JQL scripts"))
+    Err(Fault::bad_request("JQL scripts are not run here"))
 }
 
 /// The answer to a request: nothing but the store and the request decides it.

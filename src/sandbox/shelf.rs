@@ -79,7 +79,7 @@ impl<K: Ord> Shelf<K> {
 pub(super) fn full() -> Fault {
     Fault::new(
         429,
-        "The sandbox holds a limited number of these and is full",
+        "No more of these are held in memory: delete some first",
     )
 }
 

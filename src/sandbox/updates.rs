@@ -124,7 +124,7 @@ fn update_one(
             }
             Some(profile)
         })
-        .map_err(|_| "the profile, or the sandbox, is full".to_owned())
+        .map_err(|_| "the profile is too large, or no more are held in memory".to_owned())
 }
 
 /// What an update does. The values are those of the request, in a form that fits.

@@ -72,9 +72,12 @@ const fn post(
 const EDITED: &[Field] = &[
     needs("name", Text),
     takes("project_id", Number),
-    takes("events", Text),
+    takes("events", EVENTS),
     takes("where", Text),
 ];
+
+/// L04: one text in the YAML; its description wants one parameter an event.
+const EVENTS: Kind = List(&Text);
 
 const FREQUENCY: Kind = Words(&["daily", "hourly"]);
 
@@ -87,7 +90,7 @@ const RAW: &[Field] = &[
     needs("from_date", Date),
     takes("to_date", Date),
     takes("frequency", FREQUENCY),
-    takes("events", Text),
+    takes("events", EVENTS),
     takes("where", Text),
     takes("data_format", Words(&["json"])),
 ];
@@ -103,7 +106,7 @@ const SCHEMATIZED: &[Field] = &[
     needs("from_date", Date),
     takes("to_date", Date),
     takes("frequency", FREQUENCY),
-    takes("events", Text),
+    takes("events", EVENTS),
     takes("where", Text),
 ];
 

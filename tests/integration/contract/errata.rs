@@ -289,4 +289,20 @@ pub(super) const ERRATA: &[Erratum] = &[
             ),
         ],
     },
+    Erratum {
+        id: "L04",
+        why: "one string, but the description says: a separate parameter for each event",
+        file: "data-pipelines",
+        edits: &[
+            ("components schemas RawGCSPipeline properties events", r#"{"type": "array", "items": {"type": "string"}}"#),
+            ("components schemas RawAmazonS3Pipeline properties events", r#"{"type": "array", "items": {"type": "string"}}"#),
+            ("components schemas RawAzurePipeline properties events", r#"{"type": "array", "items": {"type": "string"}}"#),
+            ("components schemas SchematizedBigQueryPipeline properties events", r#"{"type": "array", "items": {"type": "string"}}"#),
+            ("components schemas SchematizedSnowflakePipeline properties events", r#"{"type": "array", "items": {"type": "string"}}"#),
+            ("components schemas SchematizedAWSPipeline properties events", r#"{"type": "array", "items": {"type": "string"}}"#),
+            ("components schemas SchematizedAzurePipeline properties events", r#"{"type": "array", "items": {"type": "string"}}"#),
+            ("components schemas SchematizedGCSPipeline properties events", r#"{"type": "array", "items": {"type": "string"}}"#),
+            ("components schemas RawEditParams properties events", r#"{"type": "array", "items": {"type": "string"}}"#),
+        ],
+    },
 ];

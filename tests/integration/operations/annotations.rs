@@ -19,7 +19,8 @@ fn an_annotation_is_made_found_by_day_changed_and_deleted() {
     );
     let between = |from: &str, to: &str| {
         let days = (from.parse().unwrap(), to.parse().unwrap());
-        app.annotations(project, Some(days.0), Some(days.1)).unwrap()
+        app.annotations(project, Some(days.0), Some(days.1))
+            .unwrap()
     };
     assert_eq!(between("2026-01-15", "2026-01-15"), [made.clone()]);
     assert_eq!(between("2026-01-16", "2026-01-20"), []);

@@ -62,7 +62,10 @@ fn an_archived_experiment_is_out_of_sight_until_it_is_brought_back() {
 
     let change = json!({"name": "Other", "tags": ["checkout"]});
     let changed = app.update_experiment(WORKSPACE, &id, &change).unwrap();
-    assert_eq!((&changed["name"], &changed["tags"]), (&change["name"], &change["tags"]));
+    assert_eq!(
+        (&changed["name"], &changed["tags"]),
+        (&change["name"], &change["tags"])
+    );
     let skipped = app.update_experiment(WORKSPACE, &id, &json!({"status": "success"}));
     assert_eq!(refusal(skipped).0, "refused_under_200");
 

@@ -42,9 +42,7 @@ fn a_flag_decides_once_it_is_enabled_and_no_longer_when_it_is_deleted() {
         app.feature_flag(project, WORKSPACE, &id),
         Ok(enabled.clone())
     );
-    let variant = |key: &str, value: &str, is_tester: bool| {
-        json!({"variant_key": key, "variant_value": value, "is_qa_tester": is_tester})
-    };
+    let variant = |key: &str, value: &str, is_tester: bool| json!({"variant_key": key, "variant_value": value, "is_qa_tester": is_tester});
     assert_eq!(decided("ann"), Some(variant("on", "dark", false)));
     assert_eq!(decided("tester"), Some(variant("off", "light", true)));
     let definitions = stand.clients.ingestion.flag_definitions(project).unwrap();

@@ -10,15 +10,26 @@ fn what_was_done_before_signing_up_belongs_to_the_user() {
     let stand = Stand::new();
     let (ingestion, query) = (&stand.clients.ingestion, &stand.clients.query);
     let anonymous = "8f14e45f-ceea-467f-a6b5-0d2d4f5e8c11";
-    let event = |user: &str, name: &str| json!({"event": name, "properties": {"distinct_id": user}});
-    let events = [event(anonymous, "Looked"), event("zoe-2", "Bought"), event("zoe-3", "Left")];
+    let event =
+        |user: &str, name: &str| json!({"event": name, "properties": {"distinct_id": user}});
+    let events = [
+        event(anonymous, "Looked"),
+        event("zoe-2", "Bought"),
+        event("zoe-3", "Left"),
+    ];
     ingestion.track(&stand.token, &events).unwrap();
-    ingestion.create_identity(&stand.token, "zoe", anonymous).unwrap();
-    ingestion.create_alias(&stand.token, "zoe", "zoe-2").unwrap();
+    ingestion
+        .create_identity(&stand.token, "zoe", anonymous)
+        .unwrap();
+    ingestion
+        .create_alias(&stand.token, "zoe", "zoe-2")
+        .unwrap();
     let outcome = ingestion.merge_identities(&stand.project, ["zoe", "zoe-3"]);
     assert_eq!(outcome.map(|outcome| outcome.stored), Ok(1));
 
-    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let today = jiff::Timestamp::now()
+        .to_zoned(jiff::tz::TimeZone::UTC)
+        .date();
     let range = DateRange {
         from: today.yesterday().unwrap(),
         to: today.tomorrow().unwrap(),

@@ -19,7 +19,13 @@ fn schemas_are_uploaded_listed_by_scope_and_deleted() {
     let (app, project) = (&stand.clients.app, &stand.project);
     let entries = [entry("event", "Buy / Sell"), entry("profile", "$user")];
     let upload = app.upload_schemas(project, &entries, false).unwrap();
-    assert_eq!(upload, SchemaUpload { added: 2, deleted: 0 });
+    assert_eq!(
+        upload,
+        SchemaUpload {
+            added: 2,
+            deleted: 0
+        }
+    );
 
     let listed = |scope: SchemaScope<'_>| -> Vec<String> {
         let schemas = app.schemas(project, scope).unwrap();
@@ -45,7 +51,13 @@ fn schemas_are_uploaded_listed_by_scope_and_deleted() {
     assert_eq!(delete(SchemaScope::EntityType("profile")), 1);
     assert_eq!(listed(SchemaScope::Project), ["Purchase Completed"]);
     let replaced = app.upload_schemas(project, &entries, true).unwrap();
-    assert_eq!(replaced, SchemaUpload { added: 2, deleted: 1 });
+    assert_eq!(
+        replaced,
+        SchemaUpload {
+            added: 2,
+            deleted: 1
+        }
+    );
     assert_eq!(delete(SchemaScope::Project), 2);
     assert_eq!(listed(SchemaScope::Project), Vec::<String>::new());
     stand.asked();
@@ -71,7 +83,8 @@ fn a_schema_that_is_none_is_refused_and_nothing_of_its_upload_is_kept() {
     let (app, project) = (&stand.clients.app, &stand.project);
     let mut wrong = entry("event", "Wrong");
     wrong.schema_json["properties"]["a"]["type"] = Value::from("text");
-    let (kind, words) = refusal(app.upload_schemas(project, &[entry("event", "Good"), wrong], false));
+    let (kind, words) =
+        refusal(app.upload_schemas(project, &[entry("event", "Good"), wrong], false));
     assert_eq!(kind, "bad_request");
     assert!(
         words.starts_with("body.entries[1].schemaJson.properties.a.type must be one of"),

@@ -14,7 +14,9 @@ fn fields(fields: &[(&str, &str)]) -> Vec<(String, String)> {
 fn a_pipeline_is_made_changed_paused_resumed_and_ended() {
     let stand = Stand::new();
     let (export, project) = (&stand.clients.export, &stand.project);
-    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let today = jiff::Timestamp::now()
+        .to_zoned(jiff::tz::TimeZone::UTC)
+        .date();
     let from = today.checked_sub(jiff::Span::new().days(3)).unwrap();
     let form = fields(&[
         ("type", "gcs-raw"),
@@ -37,7 +39,9 @@ fn a_pipeline_is_made_changed_paused_resumed_and_ended() {
     );
 
     let count = |state: &str| {
-        let status = export.pipeline_status(project, name, true, &[state]).unwrap();
+        let status = export
+            .pipeline_status(project, name, true, &[state])
+            .unwrap();
         status[state].as_u64().unwrap()
     };
     assert_eq!(count("running"), 1);
@@ -45,7 +49,10 @@ fn a_pipeline_is_made_changed_paused_resumed_and_ended() {
     let timeline = export.pipeline_timeline(project, name).unwrap();
     assert_eq!(timeline["day_syncs"][0]["date"], json!(from.to_string()));
 
-    let change = fields(&[("events", "Search"), ("where", "properties[\"plan\"] == \"pro\"")]);
+    let change = fields(&[
+        ("events", "Search"),
+        ("where", "properties[\"plan\"] == \"pro\""),
+    ]);
     let change = PipelineForm {
         fields: &change,
         secrets: &[],
@@ -70,7 +77,9 @@ fn a_pipeline_is_made_changed_paused_resumed_and_ended() {
 fn the_secrets_of_a_pipeline_are_sent_and_not_shown() {
     let stand = Stand::new();
     let (export, project) = (&stand.clients.export, &stand.project);
-    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let today = jiff::Timestamp::now()
+        .to_zoned(jiff::tz::TimeZone::UTC)
+        .date();
     let form = fields(&[
         ("type", "azure-raw"),
         ("from_date", &today.to_string()),

@@ -5,7 +5,9 @@ use mixpanel_mcp_server::mixpanel::{CountType, DateRange, NumericQuery, Property
 use super::{Stand, WORKSPACE, refusal};
 
 fn last_week() -> DateRange {
-    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let today = jiff::Timestamp::now()
+        .to_zoned(jiff::tz::TimeZone::UTC)
+        .date();
     DateRange {
         from: today.checked_sub(jiff::Span::new().days(7)).unwrap(),
         to: today.yesterday().unwrap(),
@@ -64,12 +66,15 @@ fn numbers_are_counted_by_ranges() {
 }
 
 #[test]
-fn a_script_is_sent_as_a_form_and_the_sandbox_says_that_it_runs_none() {
+fn a_script_is_sent_as_a_form_and_the_refusal_says_that_none_is_run() {
     let stand = Stand::new();
     let params = serde_json::json!({"event": "Search"});
     let script = "function main() { return Events({}) }";
-    let refused = stand.clients.query.jql(&stand.project, script, Some(&params));
-    let words = "The sandbox does not run JQL scripts";
+    let refused = stand
+        .clients
+        .query
+        .jql(&stand.project, script, Some(&params));
+    let words = "JQL scripts are not run here";
     assert_eq!(refusal(refused), ("bad_request", words.into()));
     assert_eq!(stand.asked(), ["POST /api/query/jql?project_id=12345"]);
 }

@@ -67,7 +67,8 @@ fn accounts_are_added_to_projects_and_removed_from_them() {
         project,
         role: "admin",
     });
-    app.add_service_accounts(ORGANIZATION, &parts, &[id]).unwrap();
+    app.add_service_accounts(ORGANIZATION, &parts, &[id])
+        .unwrap();
     assert_eq!(role(&other).as_deref(), Some("admin"));
     app.remove_service_accounts(ORGANIZATION, std::slice::from_ref(&other), &[id])
         .unwrap();
