@@ -146,6 +146,9 @@ fn point_to(sandbox: &Sandbox, mixpanel: &mut Config) {
         mixpanel
             .project_token
             .get_or_insert_with(|| Secret::new(sandbox::PROJECT_TOKEN));
+        mixpanel
+            .oauth_token
+            .get_or_insert_with(|| Secret::new(sandbox::OAUTH_TOKEN));
     }
     if mixpanel.project_id.is_none() {
         mixpanel.project_id = ProjectId::parse(&sandbox::PROJECT_ID.to_string());

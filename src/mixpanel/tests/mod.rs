@@ -5,6 +5,7 @@ mod encryption;
 mod exports;
 mod ingestion;
 mod loopback;
+mod management;
 mod operations;
 mod outcomes;
 mod retries;

@@ -44,8 +44,9 @@ const NO_IDS: [&str; 17] = [
 ];
 
 /// Headers that are between this server and its clients, and may hold their secrets.
-const PRIVATE_HEADERS: [&str; 7] = [
+const PRIVATE_HEADERS: [&str; 8] = [
     "x-auth-token",
+    "x-mixpanel-oauth-token",
     "x-auth-data",
     "x-mixpanel-region",
     "mcp-session-id",

@@ -22,7 +22,10 @@ fn an_annotation_is_made_found_by_day_changed_and_deleted() {
         app.annotations(project, Some(days.0), Some(days.1))
             .unwrap()
     };
-    assert_eq!(between("2026-01-15", "2026-01-15"), [made.clone()]);
+    assert_eq!(
+        between("2026-01-15", "2026-01-15"),
+        std::slice::from_ref(&made)
+    );
     assert_eq!(between("2026-01-16", "2026-01-20"), []);
 
     let change = AnnotationChange {
@@ -57,6 +60,9 @@ fn tags_are_listed_and_unknown_ones_refused() {
         refusal(refused),
         ("bad_request", "there is no annotation tag with id 1".into())
     );
+    stand.asked();
+
+    // This one the contract does not allow either.
     let refused = app.create_annotation(project, "2026-01-15T12:00", "x", &[]);
     let (kind, words) = refusal(refused);
     assert_eq!(kind, "bad_request");

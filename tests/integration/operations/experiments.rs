@@ -58,7 +58,7 @@ fn an_archived_experiment_is_out_of_sight_until_it_is_brought_back() {
         "refused_under_200"
     );
     app.unarchive_experiment(WORKSPACE, &id).unwrap();
-    assert_eq!(ids(), [id.clone()]);
+    assert_eq!(ids(), std::slice::from_ref(&id));
 
     let change = json!({"name": "Other", "tags": ["checkout"]});
     let changed = app.update_experiment(WORKSPACE, &id, &change).unwrap();

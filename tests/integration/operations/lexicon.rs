@@ -82,6 +82,7 @@ fn a_schema_that_is_none_is_refused_and_nothing_of_its_upload_is_kept() {
     let stand = Stand::new();
     let (app, project) = (&stand.clients.app, &stand.project);
     let mut wrong = entry("event", "Wrong");
+    // The contract does not allow it either, so this is not held to it.
     wrong.schema_json["properties"]["a"]["type"] = Value::from("text");
     let (kind, words) =
         refusal(app.upload_schemas(project, &[entry("event", "Good"), wrong], false));
