@@ -12,6 +12,8 @@ mod query;
 mod service_accounts;
 mod warehouse;
 
+use std::time::Duration;
+
 use mixpanel_mcp_server::mixpanel::{
     BaseUrls, Clients, Config, Error, Mixpanel, ProjectId, Secret, ServiceAccount, Stop,
 };
@@ -88,6 +90,8 @@ fn clients(url: &str, username: &str, secret: &str, oauth_token: Option<&str>) -
             secret: Secret::new(secret),
         }),
         oauth_token: oauth_token.map(Secret::new),
+        // What a test asks twice it wants to see twice.
+        cache_time: Some(Duration::ZERO),
         ..Config::default()
     })
     .unwrap();
