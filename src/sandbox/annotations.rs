@@ -8,6 +8,7 @@ use super::http::Response;
 use super::shape::{self, Member, Shape, list, needs, takes, text};
 use super::shelf::Item;
 use super::time::{self, DAY_MS};
+use crate::mixpanel::expression::{parse_day, parse_moment};
 
 const NEW: &[Member] = &[
     needs("date", Shape::Text),
@@ -41,7 +42,7 @@ pub(super) fn furnish(holdings: &mut Holdings, now_ms: i64) {
 pub(super) fn list_all(holdings: &mut Holdings, asked: &Asked<'_>) -> Result<Response, Fault> {
     let day = |name: &str| match asked.request.parameter(name) {
         None => Ok(None),
-        Some(text) => match time::parse_day(text) {
+        Some(text) => match parse_day(text) {
             Some(_) => Ok(Some(text)),
             None => Err(Fault::bad_request(format!(
                 "invalid {name}: '{text}' is not a date like yyyy-mm-dd"
@@ -66,7 +67,7 @@ pub(super) fn list_all(holdings: &mut Holdings, asked: &Asked<'_>) -> Result<Res
 pub(super) fn create(holdings: &mut Holdings, asked: &Asked<'_>) -> Result<Response, Fault> {
     let mut annotation = shape::body(asked.request, NEW)?;
     let date = text(&annotation, "date");
-    let is_sound = date.len() == 19 && time::parse_moment(&date.replacen(' ', "T", 1)).is_some();
+    let is_sound = date.len() == 19 && parse_moment(&date.replacen(' ', "T", 1)).is_some();
     if !is_sound {
         return Err(Fault::bad_request(
             "body.date must be a time like 2022-02-15 12:00:00",

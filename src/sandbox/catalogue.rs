@@ -132,7 +132,7 @@ pub(super) const HOURS: &[u64] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::expression::Expression;
+    use crate::mixpanel::expression::Expression;
 
     #[test]
     fn saved_cohorts_can_be_read() {

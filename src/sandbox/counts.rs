@@ -320,7 +320,7 @@ pub(super) fn property_values(project: &Project, request: &Request) -> Result<Re
     let mut table = Table::new(Measure::General);
     for event in project.select(&filter) {
         let value = project.property(event, property);
-        if value != super::expression::Operand::Undefined {
+        if value != crate::mixpanel::expression::Operand::Undefined {
             table.add(project, &value.label(), 0, event);
         }
     }

@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::expression::{Expression, Operand, Source, Subject};
 use super::packed::{Stored, Symbol};
+use super::profiles;
 use super::store::Project;
 use super::time::SECOND_MS;
+use crate::mixpanel::expression::{Expression, Operand, Source, Subject};
 
 /// One event, as it came in.
 pub(super) struct Event {
@@ -79,7 +80,7 @@ impl<'p> Subject<'p> for Occurrence<'p> {
             Source::User => {
                 let user = self.project.text(self.event.user);
                 match self.project.profiles().get(user) {
-                    Some(profile) => Operand::of_profile(user, profile, name),
+                    Some(profile) => profiles::property(user, profile, name),
                     None => Operand::Undefined,
                 }
             }

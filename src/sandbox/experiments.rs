@@ -8,6 +8,7 @@ use super::http::Response;
 use super::shape::{self, FREE, Member, Shape, needs, takes, text};
 use super::shelf::Item;
 use super::time;
+use crate::mixpanel::expression::parse_moment;
 
 const NEW: &[Member] = &[
     needs("name", Shape::Length(1, 255)),
@@ -154,7 +155,7 @@ pub(super) fn conclude(holdings: &mut Holdings, asked: &Asked<'_>) -> Result<Res
     }
     let end = match text(&body, "end_date") {
         "" => asked.now(),
-        given if time::parse_moment(given).is_some() => given.to_owned(),
+        given if parse_moment(given).is_some() => given.to_owned(),
         given => {
             return Err(Fault::bad_request(format!(
                 "body.end_date '{given}' is not a date"

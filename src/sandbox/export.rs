@@ -3,13 +3,13 @@
 use std::io::{self, Read};
 
 use super::access;
-use super::expression::Expression;
 use super::fault::Fault;
 use super::http::{Body, Request, Response};
 use super::parameters;
 use super::projects::Facts;
 use super::store::{Filter, Store};
 use super::time::{DAY_MS, day_of, start_of};
+use crate::mixpanel::expression::Expression;
 
 const LIMIT_MAX: u32 = 100_000;
 /// How much is made at once, while the project is locked for writers.

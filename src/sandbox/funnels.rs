@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use serde_json::{Map, Value, json};
 
 use super::event::Event;
-use super::expression::Expression;
 use super::fault::Fault;
 use super::http::{Request, Response};
 use super::packed::Symbol;
@@ -13,6 +12,7 @@ use super::parameters::{self, CALENDAR_UNITS};
 use super::saved::Funnel;
 use super::store::{Filter, Project};
 use super::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Unit};
+use crate::mixpanel::expression::Expression;
 
 const LENGTH_MS_MAX: i64 = 90 * DAY_MS;
 const SEGMENTS_DEFAULT: u32 = 255;

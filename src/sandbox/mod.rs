@@ -12,7 +12,7 @@
 //! | `http` | requests and responses, and the loops that carry them |
 //! | `routes`, `access`, `parameters`, `fault` | path to handler, who asks, for what, and the refusals |
 //! | `store`, `event`, `packed`, `projects` | what is held, and how compactly |
-//! | `time`, `expression` | days and buckets, `where` and `on` |
+//! | `time` | days and buckets; `where` and `on` are read by [`crate::mixpanel::expression`] |
 //! | `shop`, `catalogue`, `saved`, `random` | the month of data, and the saved funnels, reports and cohorts |
 //! | `ingestion`, `record`, `updates`, `export` | events in, profile changes in, events out |
 //! | `identity` | which ids are one user |
@@ -39,7 +39,6 @@ mod evaluation;
 mod event;
 mod experiments;
 mod export;
-mod expression;
 mod fault;
 mod feature_flags;
 mod funnels;
@@ -56,7 +55,7 @@ mod pipelines;
 mod privacy;
 mod profiles;
 mod projects;
-mod random;
+pub(crate) mod random;
 mod record;
 mod retention;
 mod routes;

@@ -3,10 +3,11 @@
 use jiff::civil::Date;
 use serde_json::Value;
 
-use super::expression::Expression;
 use super::fault::Fault;
 use super::http::Request;
-use super::time::{Buckets, Unit, parse_day};
+use super::time::{Buckets, Unit};
+use crate::mixpanel::expression::Expression;
+use crate::mixpanel::expression::parse_day;
 
 /// The most names, values or ids that one parameter may list.
 const LIST_MAX: usize = 10_000;

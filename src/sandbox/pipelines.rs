@@ -12,6 +12,7 @@ use super::parameters::{day, required};
 use super::shape::text;
 use super::shelf::Item;
 use super::time;
+use crate::mixpanel::expression::parse_day;
 
 /// Days whose tasks are told.
 const TASKS_MAX: usize = 31;
@@ -237,7 +238,7 @@ pub(super) fn timeline(holdings: &mut Holdings, asked: &Asked<'_>) -> Result<Res
 
 /// The days whose tasks there are: up to yesterday, or the day of the pause.
 fn days(pipeline: &Item, asked: &Asked<'_>) -> Vec<Date> {
-    let set = |name: &str| time::parse_day(text(pipeline, name));
+    let set = |name: &str| parse_day(text(pipeline, name));
     let today = time::day_of(asked.request.received_ms);
     let end = [set("to_date"), set("paused_on"), today.yesterday().ok()];
     let (Some(from), Some(end)) = (set("from_date"), end.into_iter().flatten().min()) else {

@@ -1,18 +1,19 @@
 //! Questions about people: `/engage`, `/cohorts/list`, `/stream/query`.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::{Map, Value, json};
 
 use super::event::Event;
-use super::expression::{Expression, Operand, Source, Subject};
 use super::fault::Fault;
 use super::http::{Request, Response};
 use super::parameters;
 use super::saved::Cohort;
 use super::store::{Filter, Profile, Project};
 use super::time::Unit;
+use crate::mixpanel::expression::{Expression, Operand, Source, Subject};
 
 const PAGE_SIZE: usize = 1_000;
 /// The newest events of an activity stream; older ones are left out.
@@ -26,7 +27,17 @@ struct Person<'p> {
 
 impl<'p> Subject<'p> for Person<'p> {
     fn property(&self, _source: Source, name: &str) -> Operand<'p> {
-        Operand::of_profile(self.id, self.profile, name)
+        property(self.id, self.profile, name)
+    }
+}
+
+/// A property of a profile.
+pub(super) fn property<'p>(id: &'p str, profile: &'p Profile, name: &str) -> Operand<'p> {
+    match (name, profile.get(name)) {
+        ("distinct_id" | "$distinct_id", None) => Operand::Text(Cow::Borrowed(id)),
+        (_, Some(Value::String(text))) => Operand::Text(Cow::Borrowed(text)),
+        (_, Some(value)) => Operand::from_json(value),
+        (_, None) => Operand::Undefined,
     }
 }
 

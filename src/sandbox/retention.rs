@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use serde_json::{Map, Value, json};
 
 use super::event::Event;
-use super::expression::Expression;
 use super::fault::Fault;
 use super::http::{Request, Response};
 use super::packed::Symbol;
 use super::parameters::{self, CALENDAR_UNITS};
 use super::store::{Filter, Project};
 use super::time::Unit;
+use crate::mixpanel::expression::Expression;
 
 const INTERVAL_MAX: u32 = 90;
 const INTERVAL_COUNT_MAX: u32 = 1_000;

@@ -6,7 +6,8 @@ use super::event::Event;
 use super::fault::Fault;
 use super::http::{Body, Request, Response};
 use super::store::Project;
-use super::time::{DAY_MS, parse_moment};
+use super::time::DAY_MS;
+use crate::mixpanel::expression::parse_moment;
 
 /// Noon of 2026-01-10, when all sample requests arrive.
 pub(super) const NOW_MS: i64 = 20_463 * DAY_MS + DAY_MS / 2;

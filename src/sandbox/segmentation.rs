@@ -4,12 +4,12 @@ use serde_json::{Map, Value, json};
 
 use super::counts::Table;
 use super::event::Event;
-use super::expression::Expression;
 use super::fault::Fault;
 use super::http::{Request, Response};
 use super::parameters::{self, MEASURES, Measure};
 use super::store::{Filter, Project};
 use super::time::{Buckets, Unit, computed_at};
+use crate::mixpanel::expression::Expression;
 
 const SEGMENTS_DEFAULT: u32 = 60;
 const SEGMENTS_MAX: u32 = 10_000;
@@ -91,7 +91,7 @@ impl Numeric {
         project.select(&self.filter).filter_map(move |event| {
             let at = self.buckets.index_of(event.time_ms)?;
             let number = match project.value(&self.on, event) {
-                super::expression::Operand::Number(number) => Some(number),
+                crate::mixpanel::expression::Operand::Number(number) => Some(number),
                 _ => None,
             };
             Some((at, number, event))

@@ -14,6 +14,7 @@ use super::random::Random;
 use super::shape::{self, Member, Shape, list, needs, takes, text};
 use super::shelf::{Item, Shelf};
 use super::time;
+use crate::mixpanel::expression::parse_moment;
 
 const ROLE: Shape = Shape::Words(&["owner", "admin", "analyst", "consumer"]);
 
@@ -109,7 +110,7 @@ pub(super) fn create(accounts: &mut Accounts, asked: &Asked<'_>) -> Result<Respo
     let body = shape::body(asked.request, NEW)?;
     let expires = match text(&body, "expires") {
         "" => Value::Null,
-        given if time::parse_moment(given).is_some() => json!(given),
+        given if parse_moment(given).is_some() => json!(given),
         given => {
             return Err(Fault::bad_request(format!(
                 "body.expires '{given}' is not a date"

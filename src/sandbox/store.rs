@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 use serde_json::{Map, Value};
 
 use super::event::Event;
-use super::expression::Expression;
 use super::holdings::Holdings;
 use super::packed::{Names, Stored, Symbol};
 use super::projects::{Facts, PROJECT_ID, PROJECTS};
@@ -15,6 +14,7 @@ use super::saved::Saved;
 use super::service_accounts::Accounts;
 use super::shop;
 use super::time::Buckets;
+use crate::mixpanel::expression::Expression;
 
 /// The most events that a project takes. Beyond, imports are answered with 429.
 pub(super) const EVENTS_MAX: usize = 1_000_000;
@@ -406,7 +406,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::sandbox::expression::Operand;
+    use crate::mixpanel::expression::Operand;
 
     fn event(project: &mut Project, time_ms: i64, insert_id: &str, amount: i64) -> Event {
         let name = project.intern("Buy");

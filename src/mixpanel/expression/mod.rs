@@ -1,24 +1,31 @@
 //! Mixpanel's segmentation expressions, as `where` and `on` take them.
 //! <https://developer.mixpanel.com/reference/segmentation-expressions>
 //!
-//! `parse` makes a tree of the text, `evaluate` asks a [`Subject`] (an event, a profile) for its properties.
+//! `written` makes text of values; `parse` makes a tree of a text, `evaluate` asks a [`Subject`] (an event, a profile)
+//! for its properties. What Mixpanel can filter it is asked to filter; the tree is for what it cannot, and for the
+//! sandbox.
 
 mod evaluate;
+mod moment;
 mod operand;
 mod parse;
+mod written;
 
-pub(super) use evaluate::Subject;
-pub(super) use operand::Operand;
+pub use evaluate::Subject;
+pub use moment::{parse_day, parse_moment};
+pub use operand::Operand;
+pub use parse::SyntaxError;
+pub use written::{boolean, number, property, string, user_property};
 
 /// A parsed expression.
 #[derive(Debug, PartialEq)]
-pub(super) struct Expression {
+pub struct Expression {
     root: Node,
 }
 
 /// Where a property is looked up.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Source {
+pub enum Source {
     /// `properties[".."]` and `event[".."]`
     Event,
     /// `user[".."]`

@@ -4,16 +4,18 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::super::store::Profile;
-
 /// A value inside of an expression. Dates are numbers: seconds since the epoch.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::sandbox) enum Operand<'a> {
+pub enum Operand<'a> {
     /// Not there, or the outcome of an operation that makes no sense.
     Undefined,
+    /// True or false.
     Boolean(bool),
+    /// A number, or a moment.
     Number(f64),
+    /// A string.
     Text(Cow<'a, str>),
+    /// A list.
     List(Vec<Operand<'a>>),
     /// An object, as its JSON text.
     Object(String),
@@ -21,7 +23,7 @@ pub(in crate::sandbox) enum Operand<'a> {
 
 impl<'a> Operand<'a> {
     /// A copy of a JSON value.
-    pub(in crate::sandbox) fn from_json(value: &Value) -> Operand<'a> {
+    pub fn from_json(value: &Value) -> Operand<'a> {
         match value {
             Value::Null => Operand::Undefined,
             Value::Bool(boolean) => Operand::Boolean(*boolean),
@@ -32,22 +34,8 @@ impl<'a> Operand<'a> {
         }
     }
 
-    /// A property of a profile.
-    pub(in crate::sandbox) fn of_profile(
-        id: &'a str,
-        profile: &'a Profile,
-        name: &str,
-    ) -> Operand<'a> {
-        match (name, profile.get(name)) {
-            ("distinct_id" | "$distinct_id", None) => Operand::Text(Cow::Borrowed(id)),
-            (_, Some(Value::String(text))) => Operand::Text(Cow::Borrowed(text)),
-            (_, Some(value)) => Operand::from_json(value),
-            (_, None) => Operand::Undefined,
-        }
-    }
-
     /// Whether it counts as true: everything but not there, false, 0, "" and "false".
-    pub(in crate::sandbox) fn is_true(&self) -> bool {
+    pub fn is_true(&self) -> bool {
         match self {
             Operand::Undefined => false,
             Operand::Boolean(boolean) => *boolean,
@@ -58,7 +46,7 @@ impl<'a> Operand<'a> {
     }
 
     /// The number it stands for, or that it is written as.
-    pub(in crate::sandbox) fn number(&self) -> Option<f64> {
+    pub fn number(&self) -> Option<f64> {
         match self {
             Operand::Number(number) => Some(*number),
             Operand::Boolean(boolean) => Some(f64::from(u8::from(*boolean))),
@@ -72,7 +60,7 @@ impl<'a> Operand<'a> {
     }
 
     /// As reports name a segment.
-    pub(in crate::sandbox) fn label(&self) -> String {
+    pub fn label(&self) -> String {
         match self {
             Operand::Undefined => "undefined".into(),
             Operand::Boolean(boolean) => boolean.to_string(),

@@ -12,7 +12,7 @@ const DEPTH_MAX: usize = 50;
 
 /// Why a text is no expression.
 #[derive(Debug, PartialEq)]
-pub(in crate::sandbox) struct SyntaxError {
+pub struct SyntaxError {
     /// In characters, from 0.
     position: usize,
     expected: &'static str,
@@ -30,7 +30,7 @@ impl fmt::Display for SyntaxError {
 
 impl Expression {
     /// Reads an expression. Errors: where it stops making sense.
-    pub(in crate::sandbox) fn parse(text: &str) -> Result<Expression, SyntaxError> {
+    pub fn parse(text: &str) -> Result<Expression, SyntaxError> {
         if text.len() > TEXT_BYTES_MAX {
             return Err(SyntaxError {
                 position: TEXT_BYTES_MAX,
@@ -51,7 +51,7 @@ impl Expression {
     }
 
     /// Reads what `on` takes: an expression, or by an old habit a bare property name.
-    pub(in crate::sandbox) fn parse_segment(text: &str) -> Result<Expression, SyntaxError> {
+    pub fn parse_segment(text: &str) -> Result<Expression, SyntaxError> {
         let is_bare = !text.contains(['[', ']', '(', ')', '"', '\'']);
         match Expression::parse(text) {
             Err(_) if is_bare && text.len() <= TEXT_BYTES_MAX => Ok(Expression {
@@ -371,7 +371,7 @@ fn chain(first: Node, rest: Vec<(Operator, Node)>) -> Node {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::expression::Subject;
+    use crate::mixpanel::expression::Subject;
     use crate::sandbox::random::Random;
 
     #[track_caller]

@@ -3,17 +3,18 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use super::super::time::{SECOND_MS, parse_moment};
+use super::moment::parse_moment;
 use super::{Expression, Function, Node, Operand, Operator, Source};
 
 /// What has properties: an event, a profile.
-pub(in crate::sandbox) trait Subject<'a> {
+pub trait Subject<'a> {
+    /// The value of a property; undefined where there is none.
     fn property(&self, source: Source, name: &str) -> Operand<'a>;
 }
 
 impl Expression {
     /// What it comes to for `subject`. Never fails: what makes no sense is undefined.
-    pub(in crate::sandbox) fn value<'a>(&'a self, subject: &impl Subject<'a>) -> Operand<'a> {
+    pub fn value<'a>(&'a self, subject: &impl Subject<'a>) -> Operand<'a> {
         value(&self.root, subject)
     }
 }
@@ -105,7 +106,7 @@ fn call<'a>(function: Function, argument: Operand<'a>) -> Operand<'a> {
         Function::Boolean => Operand::Boolean(argument.is_true()),
         Function::Datetime => match &argument {
             Operand::Text(text) => match parse_moment(text) {
-                Some(time_ms) => Operand::Number(time_ms as f64 / SECOND_MS as f64),
+                Some(time_ms) => Operand::Number(time_ms as f64 / 1_000.0),
                 None => Operand::Undefined,
             },
             Operand::Number(_) => argument,
