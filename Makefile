@@ -1,8 +1,14 @@
-# One verb each. CI runs `make check` and `make conformance`, no more and no less.
+# One verb each. CI runs `make check`, `make conformance` and `make image-test`, no more and no less.
 
 CARGO ?= cargo
+# Another target, such as TARGET=aarch64-unknown-linux-musl, is built across.
+TARGET ?= $(shell uname -m)-unknown-linux-musl
+# Where `make static` leaves the program.
+STATIC ?= target/static/$(TARGET)/mixpanel-mcp-server
+# What builds images: docker, podman, or `buildah`.
+DOCKER ?= docker
 
-.PHONY: run test check format lint docs-check docs conformance
+.PHONY: run test check format lint docs-check docs conformance static image image-test
 
 # A server on http://127.0.0.1:5000 that answers from the sandbox.
 run:
@@ -29,3 +35,18 @@ docs:
 # The official conformance suite against the product and against a fixture server; needs npm and, the first time, its registry.
 conformance:
 	tests/conformance/run
+
+# The program without any library beside it, stripped.
+static:
+	settings=$$(.ci/musl-env $(TARGET)) && eval "$$settings" && \
+	  $(CARGO) build --release --locked --target $(TARGET) && \
+	  install -D "$${CARGO_TARGET_DIR:-target}/$(TARGET)/release/mixpanel-mcp-server" $(STATIC)
+	! readelf --wide --dynamic --program-headers $(STATIC) | grep -E 'NEEDED|INTERP'
+	@echo "$(STATIC): $$(wc -c <$(STATIC)) bytes"
+
+image:
+	$(DOCKER) build -f Dockerfile.scratch -t mixpanel-mcp-server .
+
+# The image, built around the static program, and all integration tests against what is in it.
+image-test: static
+	tests/image/run $(STATIC)

@@ -1,17 +1,18 @@
-//! Reads the settings, builds the parts, serves until told to stop.
+//! Reads the settings, builds the parts, serves until told to stop; or asks whether another one is up.
 
 use std::env;
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use mixpanel_mcp_server::settings::Command;
-use mixpanel_mcp_server::{journal, server};
+use mixpanel_mcp_server::{journal, server, transport};
 
 fn main() -> ExitCode {
     let done = match Command::read(env::args_os().skip(1), |name| env::var_os(name)) {
         Ok(Command::Print(text)) => std::io::stdout()
             .write_all(text.as_bytes())
             .map_err(|error| error.to_string()),
+        Ok(Command::Health(address)) => transport::ask_health(address),
         Ok(Command::Serve(settings)) => {
             journal::start(settings.log_level);
             server::run(*settings)

@@ -18,6 +18,8 @@ use crate::transport::{Access, HttpSettings};
 pub enum Command {
     /// Serve.
     Serve(Box<Settings>),
+    /// Ask the server that these settings start whether it is well.
+    Health(SocketAddr),
     /// Print this and end.
     Print(String),
 }
@@ -273,6 +275,9 @@ pub const SETTINGS: &[Setting] = &[
 /// Header fields by which a caller brings Mixpanel credentials of its own.
 const CREDENTIAL_FIELDS: &[&str] = &["authorization", "x-auth-token", "x-auth-data"];
 
+/// The command beside serving.
+const HEALTH: &str = "health";
+
 /// More calls at once would only wait for Mixpanel, which takes five a project.
 const WORKERS_MAX: usize = 4_096;
 
@@ -294,6 +299,7 @@ impl Command {
         variable: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Command, String> {
         let mut given = Given::from_environment(variable)?;
+        let mut asks_health = false;
         let mut parser = lexopt::Parser::from_args(arguments);
         while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
             let flag = match argument {
@@ -307,6 +313,10 @@ impl Command {
                 }
                 lexopt::Arg::Value(command) if command == "tools" => {
                     return Ok(Command::Print(tools::listing()));
+                }
+                lexopt::Arg::Value(command) if command == HEALTH => {
+                    asks_health = true;
+                    continue;
                 }
                 lexopt::Arg::Long(name) => format!("--{name}"),
                 other => {
@@ -333,7 +343,12 @@ impl Command {
             };
             given.insert(setting, flag, value);
         }
-        Settings::from_given(&given).map(|settings| Command::Serve(Box::new(settings)))
+        let settings = Settings::from_given(&given)?;
+        Ok(if asks_health {
+            Command::Health(settings.http.address)
+        } else {
+            Command::Serve(Box::new(settings))
+        })
     }
 }
 
@@ -535,15 +550,14 @@ fn mixpanel(given: &Given) -> Result<Config, String> {
 /// The text of `--help`.
 fn help() -> String {
     let mut help = format!(
-        "{} {}\n{}.\n\nUsage: {} [--sandbox] [--stdio] [SETTING ...]\n       {} tools     lists the tools, their toolsets and what these cost in a model's context\n\n\
+        "{} {}\n{}.\n\nUsage: {name} [--sandbox] [--stdio] [SETTING ...]\n       {name} tools     lists the tools, their toolsets and what these cost in a model's context\n       {name} {HEALTH} [SETTING ...]     asks the server that these settings start whether it is up: exit code 0 or 1\n\n\
          It serves POST /mcp (Streamable HTTP), GET /sse with POST /messages/ (HTTP+SSE) and GET /health; with --stdio,\n\
          one client on standard input and output.\n\n\
          Settings (a flag wins over its variable):\n",
         env!("CARGO_PKG_NAME"),
         env!("CARGO_PKG_VERSION"),
         env!("CARGO_PKG_DESCRIPTION"),
-        env!("CARGO_PKG_NAME"),
-        env!("CARGO_PKG_NAME"),
+        name = env!("CARGO_PKG_NAME"),
     );
     for setting in SETTINGS {
         let names: Vec<String> = [setting.flag, setting.variable]
@@ -592,6 +606,7 @@ mod tests {
         match Command::read(arguments.iter().map(OsString::from), variable)? {
             Command::Serve(settings) => Ok(*settings),
             Command::Print(text) => Err(text),
+            Command::Health(address) => Err(address.to_string()),
         }
     }
 
@@ -620,6 +635,19 @@ mod tests {
         let settings = read(&["--port=7000"], &variables).unwrap();
         assert_eq!(settings.http.address.port(), 7000);
         assert_eq!(settings.mixpanel.region, Region::In);
+    }
+
+    #[test]
+    fn health_asks_where_the_same_settings_would_serve() {
+        let variables = [("MIXPANEL_MCP_SERVER_HOST", "0.0.0.0")];
+        for arguments in [&["health", "--port", "6000"], &["--port", "6000", "health"]] {
+            check_refused(arguments, &variables, "0.0.0.0:6000");
+        }
+        check_refused(
+            &["healthy"],
+            &[],
+            "unexpected argument \"healthy\"; --help lists what there is",
+        );
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod access;
 mod crew;
 mod event_stream;
 pub mod gate;
+mod health;
 mod heartbeat;
 mod http;
 mod line;
@@ -21,5 +22,6 @@ mod streams;
 mod wire;
 
 pub use access::Access;
+pub use health::ask_health;
 pub use http::{HttpServer, HttpSettings};
 pub use stdio::{Stdio, StdioSettings};

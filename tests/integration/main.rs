@@ -17,6 +17,7 @@ mod generated;
 mod ingest;
 mod operations;
 mod profiles;
+mod program;
 mod projects;
 mod prompts;
 /// Every revision of the protocol.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
+use crate::support::process::binary;
 use crate::support::{Answer, StdioServer, Upstream};
 
 /// In which a client expects the end, before it kills.
@@ -388,7 +389,7 @@ fn no_port_is_opened() {
 
 #[test]
 fn a_client_that_closes_its_end_ends_the_process_quietly() {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_mixpanel-mcp-server"))
+    let mut child = Command::new(binary())
         .args(["--stdio", "--sandbox"])
         .env_clear()
         .stdin(Stdio::piped())

@@ -15,12 +15,14 @@ use mixpanel_mcp_server::transport::gate::Limits;
 use mixpanel_mcp_server::transport::{Access, HttpServer, HttpSettings};
 use serde_json::{Value, json};
 
+use super::process::{HttpProcess, named_binary};
 use super::schema::Conversation;
 
 /// No answer takes longer in a test that is in order.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A server in this process, on a port that the system picked; stopped when dropped.
+/// A server in this process, or a process of its own where another build is to be tested, on a port that the system picked;
+/// stopped when dropped.
 ///
 /// Whatever it says is held against the protocol's schemas, where they are at hand.
 pub(crate) struct TestServer {
@@ -75,10 +77,14 @@ impl TestServer {
     /// A server with these flags and variables; a port of its own comes by itself.
     #[track_caller]
     pub(crate) fn start(flags: &[&str], variables: &[(&str, &str)]) -> TestServer {
-        TestServer::start_with(flags, variables, |_| {})
+        let Some(_) = named_binary() else {
+            return TestServer::start_with(flags, variables, |_| {});
+        };
+        let process = HttpProcess::start(flags, variables);
+        TestServer::running(process.url(), move |patience| process.stop(patience))
     }
 
-    /// The same with what no setting changes.
+    /// One in this process, with what no setting changes.
     #[track_caller]
     pub(crate) fn start_with(
         flags: &[&str],
