@@ -5,7 +5,7 @@ CARGO ?= cargo
 TARGET ?= $(shell uname -m)-unknown-linux-musl
 # Where `make static` leaves the program.
 STATIC ?= target/static/$(TARGET)/mixpanel-mcp-server
-# What builds images: docker, podman, or `buildah`.
+# What builds images: docker or podman, or another with their flags.
 DOCKER ?= docker
 
 .PHONY: run test check format lint docs-check docs conformance static image image-test
