@@ -5,9 +5,8 @@
 use jiff::civil::{Date, Weekday};
 use jiff::{Span, ToSpan as _};
 
-/// The days of [`Day::parse`], as JSON Schema publishes them.
-pub const DAY_PATTERN: &str =
-    r"^(\d{4}-\d\d-\d\d|today|yesterday|\d{1,4}d|(this|last)_(week|month|quarter|year))$";
+/// No day of [`Day::parse`] has more characters.
+pub const DAY_CHARS_MAX: usize = 12;
 /// The words of [`Day::parse`], for people.
 pub const DAY_WORDS: &str =
     "today, yesterday, 7d (any number of days), this_ or last_ week, month, quarter, year";

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::day::{DAY_PATTERN, DAY_WORDS, Day};
+use super::day::{DAY_CHARS_MAX, DAY_WORDS, Day};
 
 /// The most characters of a rejected value that a fault repeats.
 const GOT_CHARS_MAX: usize = 80;
@@ -117,7 +117,7 @@ impl Shape {
             Shape::Text { max } => json!({"type": "string", "minLength": 1, "maxLength": max}),
             Shape::Words => json!({"type": "string"}),
             Shape::Id => json!({"type": "string", "pattern": "^[0-9]{1,19}$"}),
-            Shape::Date => json!({"type": "string", "pattern": DAY_PATTERN}),
+            Shape::Date => json!({"type": "string", "maxLength": DAY_CHARS_MAX}),
             Shape::OneOf(choices) => json!({"type": "string", "enum": choices}),
             Shape::List { item, min, max } => {
                 let mut schema = json!({"type": "array", "items": item.schema(unknown)});

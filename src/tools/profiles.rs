@@ -78,7 +78,7 @@ args! {
     struct GetProfileEventActivity {
         /// The user's id, exact.
         distinct_id: Text<255>,
-        /// First day. Default: 29 days before to_date.
+        /// First day: YYYY-MM-DD, or a word such as 7d. Default: 29 days before to_date.
         from_date: Option<Date>,
         /// Last day, inclusive. Default: today.
         to_date: Option<Date>,

@@ -25,6 +25,8 @@ struct Open {
     /// Places given away, streams included.
     taken: usize,
     next: u64,
+    /// None stays open any more.
+    ended: bool,
 }
 
 struct Held {
@@ -66,10 +68,14 @@ impl Streams {
         drop(gone);
     }
 
-    /// Ends all of them.
+    /// Ends all of them, and those that are just being opened.
     pub(super) fn end_all(&self) {
-        let streams = std::mem::take(&mut self.lock().streams);
-        self.lock().taken -= streams.len();
+        let streams = {
+            let mut open = self.lock();
+            open.ended = true;
+            open.taken -= open.streams.len();
+            std::mem::take(&mut open.streams)
+        };
         streams.values().for_each(|held| held.stream.end());
     }
 
@@ -83,6 +89,11 @@ impl Place {
     pub(super) fn hold(self, stream: Arc<dyn Lasting>, watch: impl FnOnce(u64) -> Watch) {
         let streams = self.0.clone();
         let mut open = streams.lock();
+        if open.ended {
+            // Its client may have read the beginning before the end came.
+            drop(open);
+            return stream.end();
+        }
         let number = open.next;
         open.next += 1;
         open.streams.insert(

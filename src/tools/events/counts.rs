@@ -43,7 +43,7 @@ const BY_EVENT: Shape = Shape::List {
 
 args! {
     struct EventCount {
-        /// First day, in the project's time zone.
+        /// First day: YYYY-MM-DD, or today, yesterday, 7d, this_week, last_month.
         from_date: Date,
         /// Last day, inclusive.
         to_date: Date,

@@ -66,7 +66,7 @@ pub(super) const GET_TODAYS_TOP_EVENTS: Tool<Ask> = Tool {
 
 args! {
     struct TopEvents {
-        /// First day, in the project's time zone.
+        /// First day: YYYY-MM-DD, or today, yesterday, 7d, this_week, last_month.
         from_date: Date,
         /// Last day, inclusive.
         to_date: Date,

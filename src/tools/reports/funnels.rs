@@ -91,7 +91,7 @@ args! {
     struct QueryFunnel {
         /// Id of a saved funnel.
         funnel_id: Id,
-        /// First day.
+        /// First day: YYYY-MM-DD, or today, yesterday, 7d, this_week, last_month.
         from_date: Date,
         /// Last day, inclusive.
         to_date: Date,

@@ -56,7 +56,7 @@ const OVERALL: Shape = Shape::Object(&[
 
 args! {
     struct QueryRetention {
-        /// First day.
+        /// First day: YYYY-MM-DD, or today, yesterday, 7d, this_week, last_month.
         from_date: Date,
         /// Last day, inclusive.
         to_date: Date,

@@ -49,7 +49,7 @@ args! {
     struct QuerySegmentation {
         /// Event name, exact.
         event: Text<255>,
-        /// First day.
+        /// First day: YYYY-MM-DD, or today, yesterday, 7d, this_week, last_month.
         from_date: Date,
         /// Last day, inclusive.
         to_date: Date,

@@ -59,7 +59,8 @@ fn every_result_says_its_type_and_its_server_and_lists_how_long_they_hold() {
         json!({"ref": {"type": "ref/prompt", "name": "x"}, "argument": {"name": "a", "value": ""}});
     for (method, params, scope) in [
         ("server/discover", json!({}), Some("public")),
-        ("tools/list", json!({}), Some("public")),
+        // A request's header fields may narrow it.
+        ("tools/list", json!({}), Some("private")),
         ("prompts/list", json!({}), Some("public")),
         ("resources/templates/list", json!({}), Some("public")),
         ("resources/list", json!({}), Some("private")),
