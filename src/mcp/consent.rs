@@ -13,7 +13,7 @@ use super::tool::Failure;
 /// The argument that every destroying tool takes.
 pub(super) const CONFIRM: Field = Field {
     name: "confirm",
-    about: "What will be lost, by its name: only after the user agreed. Left out, the user is asked or you are told the name.",
+    about: "The name of what will be lost, once the user agreed to lose it.",
     shape: Shape::Text { max: 255 },
     required: false,
 };

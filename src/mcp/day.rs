@@ -5,8 +5,6 @@
 use jiff::civil::{Date, Weekday};
 use jiff::{Span, ToSpan as _};
 
-/// No day of [`Day::parse`] has more characters.
-pub const DAY_CHARS_MAX: usize = 12;
 /// The words of [`Day::parse`], for people.
 pub const DAY_WORDS: &str =
     "today, yesterday, 7d (any number of days), this_ or last_ week, month, quarter, year";

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::day::{DAY_CHARS_MAX, DAY_WORDS, Day};
+use super::day::{DAY_WORDS, Day};
 
 /// The most characters of a rejected value that a fault repeats.
 const GOT_CHARS_MAX: usize = 80;
@@ -111,13 +111,17 @@ impl Shape {
         match self {
             Shape::Any => json!({}),
             Shape::Flag => json!({"type": "boolean"}),
+            // What an answer can only be need not be said in a model's context.
+            Shape::Count if unknown == Unknown::Open => json!({"type": "integer"}),
+            Shape::Id if unknown == Unknown::Open => json!({"type": "string"}),
             Shape::Count => json!({"type": "integer", "minimum": 0}),
             Shape::Number => json!({"type": "number"}),
             Shape::Int { min, max } => json!({"type": "integer", "minimum": min, "maximum": max}),
             Shape::Text { max } => json!({"type": "string", "minLength": 1, "maxLength": max}),
             Shape::Words => json!({"type": "string"}),
             Shape::Id => json!({"type": "string", "pattern": "^[0-9]{1,19}$"}),
-            Shape::Date => json!({"type": "string", "maxLength": DAY_CHARS_MAX}),
+            // Which days there are is in the description: a pattern of them all costs a model more than it tells.
+            Shape::Date => json!({"type": "string"}),
             Shape::OneOf(choices) => json!({"type": "string", "enum": choices}),
             Shape::List { item, min, max } => {
                 let mut schema = json!({"type": "array", "items": item.schema(unknown)});

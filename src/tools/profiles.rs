@@ -69,7 +69,7 @@ args! {
     struct GetUserProfile {
         /// The user's id, exact.
         distinct_id: Text<255>,
-        /// Project id. Default: the server's or the request's project.
+        /// Default: the server's or the request's project.
         project_id: Option<Id>,
     }
 }
@@ -84,7 +84,7 @@ args! {
         to_date: Option<Date>,
         /// Most events. Default 100.
         limit: Option<Int<1, 1000>>,
-        /// Project id. Default: the server's or the request's project.
+        /// Default: the server's or the request's project.
         project_id: Option<Id>,
     }
 }

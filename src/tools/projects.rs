@@ -97,7 +97,7 @@ args! {
 
 args! {
     struct GetQuota {
-        /// Project id. Default: the server's or the request's project.
+        /// Default: the server's or the request's project.
         project_id: Option<Id>,
     }
 }

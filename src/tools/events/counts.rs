@@ -43,7 +43,7 @@ const BY_EVENT: Shape = Shape::List {
 
 args! {
     struct EventCount {
-        /// First day: YYYY-MM-DD, or today, yesterday, 7d, this_week, last_month.
+        /// First day: YYYY-MM-DD, or today, 7d, last_week, this_month.
         from_date: Date,
         /// Last day, inclusive.
         to_date: Date,
@@ -53,7 +53,7 @@ args! {
         unit: Option<Unit>,
         /// general: events (default). unique: users. average: events a user.
         r#type: Option<CountType>,
-        /// Project id. Default: the server's or the request's project.
+        /// Default: the server's or the request's project.
         project_id: Option<Id>,
     }
 }

@@ -78,7 +78,7 @@ pub(super) const LIST_PROPERTY_VALUES: Tool<Ask> = Tool {
 
 args! {
     struct ListEvents {
-        /// Project id. Default: the server's or the request's project.
+        /// Default: the server's or the request's project.
         project_id: Option<Id>,
         /// Only names with this in them, in any case.
         search: Option<Text<255>>,
@@ -91,7 +91,7 @@ args! {
     struct ListEventProperties {
         /// Event name, exact.
         event: Text<255>,
-        /// Project id. Default: the server's or the request's project.
+        /// Default: the server's or the request's project.
         project_id: Option<Id>,
         /// Only names with this in them, in any case.
         search: Option<Text<255>>,
@@ -106,7 +106,7 @@ args! {
         event: Text<255>,
         /// Property name, exact; Mixpanel's own begin with $.
         property: Text<255>,
-        /// Project id. Default: the server's or the request's project.
+        /// Default: the server's or the request's project.
         project_id: Option<Id>,
         /// Most values. Default 100.
         limit: Option<Int<1, 1000>>,

@@ -55,7 +55,7 @@ args! {
         limit: Option<Int<1, 10_000>>,
         /// Names of the properties to return. Default: all.
         properties: Option<List<Text<255>, 1, 100>>,
-        /// Project id. Default: the server's or the request's project.
+        /// Default: the server's or the request's project.
         project_id: Option<Id>,
     }
 }

@@ -66,7 +66,7 @@ pub(super) const GET_TODAYS_TOP_EVENTS: Tool<Ask> = Tool {
 
 args! {
     struct TopEvents {
-        /// First day: YYYY-MM-DD, or today, yesterday, 7d, this_week, last_month.
+        /// First day: YYYY-MM-DD, or today, 7d, last_week, this_month.
         from_date: Date,
         /// Last day, inclusive.
         to_date: Date,
@@ -74,7 +74,7 @@ args! {
         limit: Option<Int<1, 100>>,
         /// general: events (default). unique: users. average: events a user.
         r#type: Option<CountType>,
-        /// Project id. Default: the server's or the request's project.
+        /// Default: the server's or the request's project.
         project_id: Option<Id>,
     }
 }
@@ -85,7 +85,7 @@ args! {
         limit: Option<Int<1, 100>>,
         /// general: events (default). unique: users. average: events a user.
         r#type: Option<CountType>,
-        /// Project id. Default: the server's or the request's project.
+        /// Default: the server's or the request's project.
         project_id: Option<Id>,
     }
 }

@@ -52,7 +52,7 @@ args! {
         properties: Option<Map<String, Value>>,
         /// What to do with properties. Default $set.
         operation: Option<Operation>,
-        /// Project id. Default: the server's or the request's project.
+        /// Default: the server's or the request's project.
         project_id: Option<Id>,
     }
 }

@@ -75,7 +75,7 @@ args! {
         properties: Option<Map<String, Value>>,
         /// Id of the user. Default: that in properties, else nobody.
         distinct_id: Option<Text<255>>,
-        /// Project id. Default: the server's or the request's project.
+        /// Default: the server's or the request's project.
         project_id: Option<Id>,
     }
 }
@@ -84,7 +84,7 @@ args! {
     struct TrackBatchEvents {
         /// The events.
         events: List<EventInput, 1, 50>,
-        /// Project id. Default: the server's or the request's project.
+        /// Default: the server's or the request's project.
         project_id: Option<Id>,
     }
 }

@@ -12,7 +12,7 @@ const ARGUMENT_CHARS_MAX: usize = 255;
 
 pub(super) const PROJECT_ID: Argument = Argument {
     name: "project_id",
-    about: "Project id. Default: the server's or the request's project.",
+    about: "Default: the server's or the request's project.",
     required: false,
     known: Some(Known::Projects),
 };

@@ -39,7 +39,7 @@ args! {
     struct QueryFrequency {
         /// Event name, exact.
         event: Text<255>,
-        /// First day: YYYY-MM-DD, or today, yesterday, 7d, this_week, last_month.
+        /// First day: YYYY-MM-DD, or today, 7d, last_week, this_month.
         from_date: Date,
         /// Last day, inclusive.
         to_date: Date,
@@ -51,7 +51,7 @@ args! {
         r#where: Option<Text<4000>>,
         /// Property to split by: a name, or an expression such as user["plan"].
         on: Option<Text<1000>>,
-        /// Project id. Default: the server's or the request's project.
+        /// Default: the server's or the request's project.
         project_id: Option<Id>,
     }
 }

@@ -82,7 +82,7 @@ args! {
         search: Option<Text<255>>,
         /// Most funnels. Default 100.
         limit: Option<Int<1, 1000>>,
-        /// Project id. Default: the server's or the request's project.
+        /// Default: the server's or the request's project.
         project_id: Option<Id>,
     }
 }
@@ -91,7 +91,7 @@ args! {
     struct QueryFunnel {
         /// Id of a saved funnel.
         funnel_id: Id,
-        /// First day: YYYY-MM-DD, or today, yesterday, 7d, this_week, last_month.
+        /// First day: YYYY-MM-DD, or today, 7d, last_week, this_month.
         from_date: Date,
         /// Last day, inclusive.
         to_date: Date,
@@ -105,7 +105,7 @@ args! {
         on: Option<Text<1000>>,
         /// Filter expression, such as properties["plan"] == "pro".
         r#where: Option<Text<4000>>,
-        /// Project id. Default: the server's or the request's project.
+        /// Default: the server's or the request's project.
         project_id: Option<Id>,
     }
 }

@@ -35,7 +35,7 @@ args! {
     struct QueryInsights {
         /// Id of the saved report.
         bookmark_id: Id,
-        /// Project id. Default: the server's or the request's project.
+        /// Default: the server's or the request's project.
         project_id: Option<Id>,
     }
 }

@@ -56,7 +56,7 @@ const OVERALL: Shape = Shape::Object(&[
 
 args! {
     struct QueryRetention {
-        /// First day: YYYY-MM-DD, or today, yesterday, 7d, this_week, last_month.
+        /// First day: YYYY-MM-DD, or today, 7d, last_week, this_month.
         from_date: Date,
         /// Last day, inclusive.
         to_date: Date,
@@ -76,7 +76,7 @@ args! {
         interval_count: Option<Int<1, INTERVALS_MAX>>,
         /// Property of event to split by: a name or an expression.
         on: Option<Text<1000>>,
-        /// Project id. Default: the server's or the request's project.
+        /// Default: the server's or the request's project.
         project_id: Option<Id>,
     }
 }

@@ -49,7 +49,7 @@ args! {
     struct QuerySegmentation {
         /// Event name, exact.
         event: Text<255>,
-        /// First day: YYYY-MM-DD, or today, yesterday, 7d, this_week, last_month.
+        /// First day: YYYY-MM-DD, or today, 7d, last_week, this_month.
         from_date: Date,
         /// Last day, inclusive.
         to_date: Date,
@@ -65,7 +65,7 @@ args! {
         aggregate: Option<Aggregate>,
         /// Most segments. Default 60.
         limit: Option<Int<1, 10_000>>,
-        /// Project id. Default: the server's or the request's project.
+        /// Default: the server's or the request's project.
         project_id: Option<Id>,
     }
 }
