@@ -36,6 +36,8 @@ pub struct ExportQuery<'a> {
     pub filter: Option<&'a str>,
     /// At most so many events, 1 to 100,000. Without it the whole range streams.
     pub limit: Option<u32>,
+    /// Whether times come in milliseconds; else in seconds.
+    pub time_in_ms: bool,
 }
 
 impl MixpanelExportClient {
@@ -56,7 +58,8 @@ impl MixpanelExportClient {
         let mut pairs = query
             .range
             .onto(Pairs::of(project))
-            .with_some("where", query.filter);
+            .with_some("where", query.filter)
+            .with_some("time_in_ms", query.time_in_ms.then_some(true));
         if !query.events.is_empty() {
             pairs = pairs.with_list("event", query.events);
         }

@@ -6,6 +6,7 @@
 //! To add a tool: write its `args!` struct, its row and its function in the toolset's file; a test that calls
 //! it in `tests/integration/<toolset>.rs`; then `make docs`, which renews the README's table and the snapshots.
 
+mod analysis;
 mod application;
 mod ask;
 mod completions;
@@ -20,6 +21,7 @@ mod projects;
 mod prompts;
 mod reports;
 mod resources;
+mod stream;
 
 pub use application::MixpanelApplication;
 pub use ask::Ask;
@@ -65,6 +67,13 @@ pub const TOOLSETS: &[Toolset] = &[
         about: "single users and what they did",
         default: true,
         tools: profiles::TOOLS,
+    },
+    Toolset {
+        name: "analysis",
+        about: "what the query API cannot answer, from one raw export",
+        // The four take as much of a model's context as nine others.
+        default: false,
+        tools: analysis::TOOLS,
     },
     Toolset {
         name: "ingest",

@@ -48,6 +48,30 @@ enum Node {
     Call(Function, Box<Node>),
 }
 
+impl Expression {
+    /// The properties that it looks up; a name as often as it stands there.
+    pub fn properties(&self) -> Vec<(Source, &str)> {
+        let mut found = Vec::new();
+        // A stack of its own: a chain may be long.
+        let mut nodes = vec![&self.root];
+        while let Some(node) = nodes.pop() {
+            match node {
+                Node::Literal(_) => (),
+                Node::Property(source, name) => found.push((*source, name.as_str())),
+                Node::Not(inner) | Node::Negative(inner) | Node::Call(_, inner) => {
+                    nodes.push(inner)
+                }
+                Node::List(parts) | Node::And(parts) | Node::Or(parts) => nodes.extend(parts),
+                Node::Chain(first, rest) => {
+                    nodes.push(first);
+                    nodes.extend(rest.iter().map(|(_, part)| part));
+                }
+            }
+        }
+        found
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Operator {
     Add,

@@ -1,8 +1,12 @@
 //! The values that expressions work on, and how they compare and convert.
 
 use std::borrow::Cow;
+use std::fmt;
 
-use serde_json::Value;
+use serde::de::{
+    Deserialize, Deserializer, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer,
+};
+use serde_json::{Map, Value};
 
 /// A value inside of an expression. Dates are numbers: seconds since the epoch.
 #[derive(Clone, Debug, PartialEq)]
@@ -118,6 +122,64 @@ impl<'a> Operand<'a> {
     }
 }
 
+/// Text is borrowed where JSON holds it without escapes.
+impl<'de> Deserialize<'de> for Operand<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Operand<'de>, D::Error> {
+        deserializer.deserialize_any(OperandVisitor)
+    }
+}
+
+struct OperandVisitor;
+
+impl<'de> Visitor<'de> for OperandVisitor {
+    type Value = Operand<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Operand<'de>, E> {
+        Ok(Operand::Undefined)
+    }
+
+    fn visit_bool<E>(self, boolean: bool) -> Result<Operand<'de>, E> {
+        Ok(Operand::Boolean(boolean))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Operand<'de>, E> {
+        Ok(Operand::Number(number as f64))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Operand<'de>, E> {
+        Ok(Operand::Number(number as f64))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Operand<'de>, E> {
+        Ok(Operand::Number(number))
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Operand<'de>, E> {
+        Ok(Operand::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Operand<'de>, E> {
+        Ok(Operand::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Operand<'de>, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Operand::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<Operand<'de>, A::Error> {
+        let object = Map::deserialize(MapAccessDeserializer::new(entries))?;
+        Ok(Operand::Object(Value::Object(object).to_string()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -127,6 +189,8 @@ mod tests {
     #[track_caller]
     fn check(value: &Value, label: &str, is_true: bool) {
         let operand = Operand::from_json(value);
+        let text = value.to_string();
+        assert_eq!(serde_json::from_str::<Operand<'_>>(&text).unwrap(), operand);
         assert_eq!(
             (operand.label().as_str(), operand.is_true()),
             (label, is_true)
@@ -134,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn values_have_labels_and_a_truth() {
+    fn values_have_labels_and_a_truth_and_are_the_same_from_text() {
         check(&json!(null), "undefined", false);
         check(&json!(false), "false", false);
         check(&json!("False"), "False", false);

@@ -21,6 +21,7 @@ fn check(act: Act, expected: &[&str], ending: Result<(), Error>) {
         events: &[],
         filter: None,
         limit: None,
+        time_in_ms: false,
     };
     let mut lines = clients.export.export(&project(), &query).unwrap();
     let mut given = Vec::new();
@@ -164,6 +165,7 @@ fn the_first_byte_has_a_limit_of_its_own() {
         events: &[],
         filter: None,
         limit: None,
+        time_in_ms: false,
     };
     let error = clients
         .export
@@ -187,6 +189,7 @@ fn an_export_asks_for_events_as_a_json_list() {
         events: &events,
         filter: Some("properties[\"a\"]==1"),
         limit: Some(10),
+        time_in_ms: false,
     };
     mixpanel
         .clients(Stop::new())

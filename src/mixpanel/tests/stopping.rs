@@ -54,6 +54,7 @@ fn a_stop_breaks_off_a_running_export() {
         events: &[],
         filter: None,
         limit: None,
+        time_in_ms: false,
     };
     let mut lines = clients.export.export(&project(), &query).unwrap();
     assert_eq!(

@@ -88,6 +88,7 @@ fn query_events(ask: &Ask, args: QueryEvents) -> Result<Answer, Failure> {
             filter: args.r#where.as_ref().map(|filter| filter.0.as_str()),
             // One more than is returned tells whether there are more.
             limit: Some(limit as u32 + 1),
+            time_in_ms: false,
         },
     )?;
 
