@@ -12,6 +12,7 @@ use super::error::Error;
 use super::http::{Http, Stream};
 use super::question::DateRange;
 use super::request::{Pairs, Request};
+use super::words::is_html;
 
 /// An event is under 1 MB; the export adds some properties, and escapes make it longer.
 const LINE_BYTES_MAX: usize = 2 * 1024 * 1024;
@@ -74,6 +75,7 @@ impl MixpanelExportClient {
             at: 0,
             filled: 0,
             read: 0,
+            is_begun: false,
             ended: false,
         })
     }
@@ -89,6 +91,8 @@ pub struct ExportLines {
     /// How much of the buffer is read.
     filled: usize,
     read: u64,
+    /// Whether the first line was seen.
+    is_begun: bool,
     ended: bool,
 }
 
@@ -98,7 +102,7 @@ impl ExportLines {
     /// # Errors
     ///
     /// [`Error::IncompleteExport`] when the export ends within a line or with `terminated early`; [`Error::AnswerTooLarge`]
-    /// for a line over 2 MiB; [`Error::Cancelled`], and those of a request.
+    /// for a line over 2 MiB; [`Error::NotJson`] for a web page; [`Error::Cancelled`], and those of a request.
     pub fn next_line(&mut self) -> Result<Option<&[u8]>, Error> {
         if self.ended {
             return Ok(None);
@@ -138,6 +142,7 @@ impl ExportLines {
                     return Err(Error::IncompleteExport);
                 }
                 if !line.is_empty() {
+                    self.check_beginning(from, end)?;
                     return Ok(Some((from, end)));
                 }
                 continue;
@@ -156,10 +161,24 @@ impl ExportLines {
         if rest.is_empty() {
             return Ok(None);
         }
+        self.check_beginning(from, end)?;
+        let rest = self.buffer.get(from..end).unwrap_or_default();
         serde_json::from_slice::<IgnoredAny>(rest).map_err(|_| Error::IncompleteExport)?;
         self.at = end;
         self.read += (end - from) as u64;
         Ok(Some((from, end)))
+    }
+
+    /// A web page with a good status is no export.
+    fn check_beginning(&mut self, from: usize, to: usize) -> Result<(), Error> {
+        if self.is_begun {
+            return Ok(());
+        }
+        self.is_begun = true;
+        if is_html(self.buffer.get(from..to).unwrap_or_default()) {
+            return Err(Error::NotJson { html: true });
+        }
+        Ok(())
     }
 
     /// Reads more behind what is there. Answers where the new bytes begin.

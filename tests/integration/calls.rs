@@ -78,6 +78,22 @@ fn samples() -> Vec<(&'static str, Value)> {
         ),
         ("mixpanel_query_insights", json!({"bookmark_id": "8801"})),
         (
+            "mixpanel_count_events_by",
+            json!({"from_date": from, "to_date": to, "event_names": ["Search", "a \"b\""], "by": ["plan"], "by_event": true, "where": filter, "limit": 2}),
+        ),
+        (
+            "mixpanel_analyze_funnel",
+            json!({"from_date": from, "to_date": to, "steps": [{"event": "Search", "where": filter}, {"event": "App Open", "where": "properties[\"n\"] > 1"}], "length": 2, "length_unit": "hour", "where": filter, "by": ["plan"], "limit": 2}),
+        ),
+        (
+            "mixpanel_analyze_retention",
+            json!({"from_date": from, "to_date": to, "born_event": "Sign Up", "born_where": filter, "event": "App Open", "where": filter, "unit": "week", "interval_count": 2}),
+        ),
+        (
+            "mixpanel_analyze_paths",
+            json!({"from_date": from, "to_date": to, "event": "Search", "direction": "before", "depth": 2, "event_names": ["App Open"], "where": filter, "length": 1, "length_unit": "day", "collapse_repeats": false, "limit": 2}),
+        ),
+        (
             "mixpanel_get_user_profile",
             json!({"distinct_id": "no \"such\" user"}),
         ),

@@ -7,6 +7,7 @@ mod contract;
 /// Upstreams for tests: one that records, one that misbehaves.
 mod support;
 
+mod analysis;
 mod cache;
 mod calls;
 mod credentials;

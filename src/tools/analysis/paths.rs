@@ -298,10 +298,7 @@ fn analyze_paths(ask: &Ask, args: AnalyzePaths) -> Result<Answer, Failure> {
         .filter(|way| way.anchor_ms.is_some())
         .map(|way| {
             let places = way.steps.iter().map(|(_, place)| *place);
-            places
-                .filter(is_step)
-                .map(|place| paths.name(place))
-                .collect()
+            places.map(|place| paths.name(place)).collect()
         })
         .collect();
     let did = ways.len() as u64;

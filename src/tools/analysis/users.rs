@@ -14,6 +14,8 @@ use crate::tools::ask::counted;
 const DAY_MS: i64 = 86_400_000;
 /// The most events that wait, 24 bytes each.
 const WAITING_MAX: usize = 1_000_000;
+/// There is room for so many at first; it is doubled when a day holds more.
+const WAITING_FIRST: usize = 65_536;
 /// The most users that are kept.
 const USERS_MAX: usize = 200_000;
 /// A user with more waiting events than the `BUSY_PART`th part of all is left out: a robot, or an id that many share.
@@ -67,6 +69,8 @@ pub(super) struct Users<W: Walk> {
     limits: Limits,
     states: HashMap<u64, W::State>,
     waiting: Vec<(u64, Moment)>,
+    /// When there are so many waiting, room is made.
+    room: usize,
     /// One user in 2 to this power is kept.
     halvings: u32,
     /// Users with too many events at once.
@@ -108,6 +112,7 @@ impl<W: Walk> Users<W> {
             limits,
             states: HashMap::new(),
             waiting: Vec::new(),
+            room: WAITING_FIRST.min(limits.waiting),
             halvings: 0,
             busy: HashSet::new(),
             walked_until_ms: i64::MIN,
@@ -130,17 +135,21 @@ impl<W: Walk> Users<W> {
             return;
         }
         self.waiting.push((user, moment));
-        if self.waiting.len() >= self.limits.waiting {
+        if self.waiting.len() >= self.room {
             self.make_room();
         }
     }
 
-    /// Walks through what can be, and leaves users out if that is not enough.
+    /// Walks through what can be; if that is not enough, takes more room, and in the end leaves users out.
     fn make_room(&mut self) {
         if self.is_in_order {
             self.walk_until(self.newest_day.saturating_mul(DAY_MS));
         }
-        let enough = self.limits.waiting / 4 * 3;
+        let enough = self.room / 4 * 3;
+        if self.waiting.len() > enough && self.room < self.limits.waiting {
+            self.room = (self.room * 2).min(self.limits.waiting);
+            return;
+        }
         if self.waiting.len() > enough {
             self.leave_busy_out();
         }

@@ -198,12 +198,8 @@ pub(in crate::tools) fn read<S>(
     let mut reading = pass.reading;
     reading.exports = exports;
     if reading.events == 0 && reading.unreadable > 0 {
-        return Err(if pass.is_page {
-            Error::NotJson { html: true }
-        } else {
-            Error::WrongShape {
-                expected: "events, one a line",
-            }
+        return Err(Error::WrongShape {
+            expected: "events, one a line",
         }
         .into());
     }
@@ -268,7 +264,6 @@ struct Pass {
     goes_on: bool,
     /// All lines so far, for progress, which must not go back.
     lines: u64,
-    is_page: bool,
 }
 
 impl Pass {
@@ -280,7 +275,6 @@ impl Pass {
             is_in_order: true,
             goes_on: false,
             lines: 0,
-            is_page: false,
         }
     }
 
@@ -300,7 +294,6 @@ impl Pass {
                 ask.call().progress(self.lines as f64, None, "events read");
             }
             let Some(event) = Event::read(line, wanted) else {
-                self.is_page |= self.reading.unreadable == 0 && line.starts_with(b"<");
                 self.reading.unreadable += 1;
                 continue;
             };
