@@ -437,7 +437,7 @@ mod tests {
                 let moment = Moment {
                     time_ms: *time_ms,
                     what: users.walk.place(name),
-                    label: STEP | u32::from(*is_anchor) * ANCHOR,
+                    label: STEP | (u32::from(*is_anchor) * ANCHOR),
                 };
                 users.note(9, moment);
             }

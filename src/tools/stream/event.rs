@@ -1,9 +1,9 @@
-//! One line of an export, of which only the wanted fields are made into values; the rest is skipped.
+//! One line of an export, of which only the wanted fields are made into values; the rest is skipped, no faster than it
+//! must be to find its end: unwanted values are not checked to be good JSON.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use memchr::memchr2;
 
 use crate::mixpanel::expression::{Operand, Source, Subject};
 
@@ -36,15 +36,15 @@ impl Wanted {
         Wanted(wanted)
     }
 
-    fn place(&self, name: &str) -> Option<usize> {
-        self.0.iter().position(|known| known == name)
+    fn place(&self, name: &[u8]) -> Option<usize> {
+        self.0.iter().position(|known| known.as_bytes() == name)
     }
 
-    fn slot(&self, name: &str) -> Slot {
+    fn slot(&self, name: &[u8]) -> Slot {
         match name {
-            "time" => Slot::Time,
-            "distinct_id" => Slot::User,
-            "$insert_id" => Slot::InsertId,
+            b"time" => Slot::Time,
+            b"distinct_id" => Slot::User,
+            b"$insert_id" => Slot::InsertId,
             _ => self.place(name).map_or(Slot::Nowhere, Slot::Wanted),
         }
     }
@@ -92,14 +92,31 @@ impl<'a> Event<'a> {
             insert_id: Operand::Undefined,
             values: vec![Operand::Undefined; wanted.0.len()],
         };
-        let mut deserializer = serde_json::Deserializer::from_slice(line);
-        deserializer
-            .deserialize_map(Line {
-                wanted,
-                found: &mut found,
-            })
-            .ok()?;
-        deserializer.end().ok()?;
+        let mut scanner = Scanner { text: line, at: 0 };
+        scanner.members(|scanner, member| {
+            match member {
+                b"event" => found.name = operand(scanner.value()?)?,
+                b"properties" => scanner.members(|scanner, name| {
+                    let value = scanner.value()?;
+                    let place = match wanted.slot(name) {
+                        Slot::Time => &mut found.time,
+                        Slot::User => &mut found.user,
+                        Slot::InsertId => &mut found.insert_id,
+                        Slot::Wanted(place) => found.values.get_mut(place)?,
+                        Slot::Nowhere => return Some(()),
+                    };
+                    *place = operand(value)?;
+                    Some(())
+                })?,
+                _ => {
+                    scanner.value()?;
+                }
+            }
+            Some(())
+        })?;
+        if scanner.peek().is_some() {
+            return None;
+        }
         let (Operand::Text(name), Operand::Number(time)) = (found.name, found.time) else {
             return None;
         };
@@ -151,7 +168,7 @@ impl<'a> Subject<'a> for Event<'a> {
             Some(Reserved::Event) => Operand::Text(self.name.clone()),
             None => self
                 .wanted
-                .place(name)
+                .place(name.as_bytes())
                 .and_then(|place| self.values.get(place))
                 .cloned()
                 .unwrap_or(Operand::Undefined),
@@ -168,114 +185,128 @@ struct Found<'a> {
     values: Vec<Operand<'a>>,
 }
 
-/// The object that a line is.
-struct Line<'w, 'f, 'a> {
-    wanted: &'w Wanted,
-    found: &'f mut Found<'a>,
+/// A JSON value from its text. Nothing: it is none.
+fn operand(text: &[u8]) -> Option<Operand<'_>> {
+    if let [b'"', inner @ .., b'"'] = text
+        && !inner.contains(&b'\\')
+    {
+        let inner = std::str::from_utf8(inner).ok()?;
+        return Some(Operand::Text(Cow::Borrowed(inner)));
+    }
+    serde_json::from_slice(text).ok()
 }
 
-impl<'a> Visitor<'a> for Line<'_, '_, 'a> {
-    type Value = ();
+/// Finds where the parts of a JSON text begin and end. Nothing: it is not one, or not a whole one.
+struct Scanner<'a> {
+    text: &'a [u8],
+    at: usize,
+}
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an event")
+impl<'a> Scanner<'a> {
+    /// The next byte that is not white space.
+    fn peek(&mut self) -> Option<u8> {
+        while let Some(byte) = self.text.get(self.at) {
+            if !matches!(byte, b' ' | b'\t' | b'\r' | b'\n') {
+                return Some(*byte);
+            }
+            self.at += 1;
+        }
+        None
     }
 
-    fn visit_map<A: MapAccess<'a>>(self, mut members: A) -> Result<(), A::Error> {
-        while let Some(member) = members.next_key_seed(Known(|name: &str| match name {
-            "event" => Member::Event,
-            "properties" => Member::Properties,
-            _ => Member::Other,
-        }))? {
-            match member {
-                Member::Event => self.found.name = members.next_value()?,
-                Member::Properties => members.next_value_seed(Properties {
-                    wanted: self.wanted,
-                    found: self.found,
-                })?,
-                Member::Other => {
-                    members.next_value::<IgnoredAny>()?;
+    fn takes(&mut self, byte: u8) -> bool {
+        let is_next = self.peek() == Some(byte);
+        self.at += usize::from(is_next);
+        is_next
+    }
+
+    fn expects(&mut self, byte: u8) -> Option<()> {
+        self.takes(byte).then_some(())
+    }
+
+    /// Goes through an object; `member` gets each name and must take the value.
+    fn members(
+        &mut self,
+        mut member: impl FnMut(&mut Scanner<'a>, &[u8]) -> Option<()>,
+    ) -> Option<()> {
+        self.expects(b'{')?;
+        if self.takes(b'}') {
+            return Some(());
+        }
+        loop {
+            let name = self.string()?;
+            self.expects(b':')?;
+            match name {
+                [b'"', plain @ .., b'"'] if !plain.contains(&b'\\') => member(self, plain)?,
+                escaped => {
+                    let name: String = serde_json::from_slice(escaped).ok()?;
+                    member(self, name.as_bytes())?;
                 }
             }
+            if !self.takes(b',') {
+                return self.expects(b'}');
+            }
         }
-        Ok(())
-    }
-}
-
-enum Member {
-    Event,
-    Properties,
-    Other,
-}
-
-struct Properties<'w, 'f, 'a> {
-    wanted: &'w Wanted,
-    found: &'f mut Found<'a>,
-}
-
-impl<'a> DeserializeSeed<'a> for Properties<'_, '_, 'a> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'a> Visitor<'a> for Properties<'_, '_, 'a> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an event's properties")
     }
 
-    fn visit_map<A: MapAccess<'a>>(self, mut members: A) -> Result<(), A::Error> {
-        let Properties { wanted, found } = self;
-        while let Some(slot) = members.next_key_seed(Known(|name: &str| wanted.slot(name)))? {
-            let value = match slot {
-                Slot::Time => &mut found.time,
-                Slot::User => &mut found.user,
-                Slot::InsertId => &mut found.insert_id,
-                Slot::Wanted(place) => found
-                    .values
-                    .get_mut(place)
-                    .ok_or_else(|| A::Error::custom("a place that was not made"))?,
-                Slot::Nowhere => {
-                    members.next_value::<IgnoredAny>()?;
+    /// The text of the next value.
+    fn value(&mut self) -> Option<&'a [u8]> {
+        match self.peek()? {
+            b'"' => self.string(),
+            b'{' | b'[' => self.nested(),
+            b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => {
+                let rest = self.text.get(self.at..)?;
+                let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\r');
+                let length = rest.iter().position(ends)?;
+                self.at += length;
+                rest.get(..length)
+            }
+            _ => None,
+        }
+    }
+
+    /// The text of the next string, with its quotes.
+    fn string(&mut self) -> Option<&'a [u8]> {
+        self.expects(b'"')?;
+        let from = self.at - 1;
+        loop {
+            self.at += memchr2(b'"', b'\\', self.text.get(self.at..)?)?;
+            if self.text.get(self.at) == Some(&b'"') {
+                self.at += 1;
+                return self.text.get(from..self.at);
+            }
+            self.at += 2;
+        }
+    }
+
+    /// The text of the next object or list.
+    fn nested(&mut self) -> Option<&'a [u8]> {
+        let from = self.at;
+        let mut depth = 0_usize;
+        loop {
+            match self.text.get(self.at)? {
+                b'"' => {
+                    self.string()?;
                     continue;
                 }
-            };
-            *value = members.next_value()?;
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth -= 1,
+                _ => (),
+            }
+            self.at += 1;
+            if depth == 0 {
+                return self.text.get(from..self.at);
+            }
         }
-        Ok(())
-    }
-}
-
-/// A member's name, told apart without a copy.
-struct Known<F>(F);
-
-impl<'a, T, F: FnOnce(&str) -> T> DeserializeSeed<'a> for Known<F> {
-    type Value = T;
-
-    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<T, D::Error> {
-        deserializer.deserialize_identifier(self)
-    }
-}
-
-impl<T, F: FnOnce(&str) -> T> Visitor<'_> for Known<F> {
-    type Value = T;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a name")
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<T, E> {
-        Ok((self.0)(name))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
+    use crate::sandbox::random::Random;
 
     #[track_caller]
     fn check(line: &str, expected: Option<(&str, i64, Option<&str>, &str)>) {
@@ -328,7 +359,14 @@ mod tests {
             r#"{"event":1,"properties":{"time":1}}"#,
             r#"{"event":"A","properties":{"time":"1"}}"#,
             r#"{"event":"A","properties":[]}"#,
-            r#"{"event":"A","properties":{"time":1,"x":tru}}"#,
+            r#"{"event":"A","properties":{"time":1,"plan":tru}}"#,
+            r#"{"event":"A","properties":{"time":1,"x":}}"#,
+            r#"{"event":"A","properties":{"time":1,"x":[}}"#,
+            r#"{"event":"A","properties":{"time":1,"x":"}}"#,
+            r#"{"event":"A","properties":{"time":1,}}"#,
+            r#"{"event":"A","properties":{"time":1 "x":1}}"#,
+            r#"{"event":"A","properties":{"time":1,"x\":1}}"#,
+            r#"{"event":"A" "properties":{"time":1}}"#,
             r#"{"event":"A","properties":{"time":1}"#,
             r#"{"event":"A","properties":{"time":1}} {"#,
         ] {
@@ -356,5 +394,83 @@ mod tests {
             ["Buy", "12", "12", "ann", "i", "true", "undefined"]
         );
         assert_eq!(event.property(Source::User, "a"), Operand::Undefined);
+    }
+
+    /// A JSON text that is some value, with white space and escapes here and there.
+    fn text(random: &mut Random, depth: u32) -> String {
+        let space = random.pick(&["", "", " ", "\t"]);
+        let inner = match random.below(if depth == 0 { 5 } else { 7 }) {
+            0 => random.pick(&["true", "false", "null"]).to_owned(),
+            1 => random.pick(&["0", "-1.5", "1e3", "1767600000"]).to_owned(),
+            2 => r#""a\"}],{[\\""#.to_owned(),
+            3 => r#""\u00e9é""#.to_owned(),
+            4 => format!("\"{}\"", "x".repeat(random.below(40) as usize)),
+            5 => {
+                let items: Vec<String> = (0..random.below(4))
+                    .map(|_| text(random, depth - 1))
+                    .collect();
+                format!("[{}]", items.join(","))
+            }
+            _ => object(random, depth - 1, &["a", "b\\n", "plan"]),
+        };
+        format!("{space}{inner}{space}")
+    }
+
+    fn object(random: &mut Random, depth: u32, names: &[&str]) -> String {
+        let members: Vec<String> = (0..random.below(6))
+            .map(|_| {
+                let name = random.pick(names);
+                format!("\"{name}\":{}", text(random, depth))
+            })
+            .collect();
+        format!("{{{}}}", members.join(","))
+    }
+
+    #[test]
+    fn what_is_found_is_what_a_whole_reading_finds() {
+        const NAMES: [&str; 7] = [
+            "plan",
+            "p\\u006can",
+            "distinct_id",
+            "$insert_id",
+            "x",
+            "y\\\"",
+            "time",
+        ];
+        let wanted = Wanted::new(["plan", "y\""]);
+        let mut random = Random::new(3);
+        let (mut whole, mut cut) = (0, 0);
+        for _ in 0..20_000 {
+            let properties = object(&mut random, 3, &NAMES);
+            let line = format!(
+                "{{\"event\":\"A\",\"properties\":{properties},\"z\":{}}}",
+                text(&mut random, 2)
+            );
+            let value: Value = serde_json::from_str(&line).unwrap();
+            let expected = |name: &str| Operand::from_json(&value["properties"][name]);
+            let event = Event::read(line.as_bytes(), &wanted);
+            assert_eq!(
+                event.is_some(),
+                value["properties"]["time"].is_number(),
+                "{line}"
+            );
+            if let Some(event) = event {
+                whole += 1;
+                for name in ["plan", "y\"", "distinct_id", "$insert_id"] {
+                    assert_eq!(
+                        event.property(Source::Event, name),
+                        expected(name),
+                        "{line}"
+                    );
+                }
+            }
+            // A line that is cut off is none, wherever.
+            let end = random.below(line.len() as u64) as usize;
+            if let Some(part) = line.as_bytes().get(..end) {
+                assert!(Event::read(part, &wanted).is_none(), "{line} until {end}");
+                cut += 1;
+            }
+        }
+        assert!(whole > 500 && cut == 20_000, "{whole}");
     }
 }

@@ -182,7 +182,7 @@ pub(in crate::tools) fn read<S>(
         match pass.day_to_go_on_with(plan.days) {
             Some(day) => {
                 from = day;
-                pass.seen.from_the_beginning();
+                pass.seen.begin_again();
                 pass.goes_on = true;
             }
             None => {

@@ -107,7 +107,7 @@ impl Seen {
     }
 
     /// The day will be read again from its beginning.
-    pub(super) fn from_the_beginning(&mut self) {
+    pub(super) fn begin_again(&mut self) {
         self.owed = self.unnamed.clone();
         self.comes_again = true;
     }
@@ -154,7 +154,7 @@ mod tests {
         }
         check(&mut seen, &line("B", r#""$insert_id":"i","#), Verdict::New);
         for _ in 0..2 {
-            seen.from_the_beginning();
+            seen.begin_again();
             check(&mut seen, &line("A", ""), Verdict::ComesAgain);
             check(&mut seen, &line("A", ""), Verdict::ComesAgain);
             check(
@@ -164,7 +164,7 @@ mod tests {
             );
         }
         check(&mut seen, &line("A", ""), Verdict::New);
-        seen.from_the_beginning();
+        seen.begin_again();
         for _ in 0..3 {
             check(&mut seen, &line("A", ""), Verdict::ComesAgain);
         }
