@@ -31,7 +31,7 @@ const DATED: &[Field] = &[
     Field::sometimes("dates_note", Shape::Words),
 ];
 /// Arguments that are names of events or properties.
-const NAMES: &[&str] = &["event", "born_event", "property"];
+const NAMES: &[&str] = &["event", "event_names", "steps", "born_event", "property"];
 
 impl Context for Ask {
     fn call(&self) -> &Call {

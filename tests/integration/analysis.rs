@@ -2,6 +2,7 @@
 //! export, and what becomes of them when the export breaks.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use mixpanel_mcp_server::sandbox::Sandbox;
@@ -20,8 +21,35 @@ fn day(before: i64) -> Date {
 /// A sandbox, and a server that asks it.
 fn shop() -> (Sandbox, TestServer) {
     let sandbox = server::sandbox();
-    let server = TestServer::before(&sandbox.url());
+    let server = before(&sandbox.url());
     (sandbox, server)
+}
+
+/// A server that offers the analyses and asks this upstream.
+fn before(upstream: &str) -> TestServer {
+    TestServer::before_with(upstream, &[("MIXPANEL_TOOLSETS", "analysis")])
+}
+
+/// An upstream that answers each export, numbered from 0, and knows of nothing else.
+fn exporting<Script>(script: Script) -> Upstream
+where
+    Script: Fn(&RecordedRequest, usize) -> Answer + Send + Sync + 'static,
+{
+    let number = AtomicUsize::new(0);
+    Upstream::answering(move |request, _| {
+        if request.path == "/api/2.0/export" {
+            script(request, number.fetch_add(1, Ordering::SeqCst))
+        } else {
+            Answer::json(404, &json!({"error": "not here"}))
+        }
+    })
+}
+
+/// The exports that were asked for.
+fn exports(upstream: &Upstream) -> Vec<RecordedRequest> {
+    let mut requests = upstream.requests();
+    requests.retain(|request| request.path == "/api/2.0/export");
+    requests
 }
 
 /// What the sandbox itself answers.
@@ -183,8 +211,8 @@ fn medians_and_shares_are_those_of_the_users_who_came_there() {
         line("View", "cid", 0, "5"),
         line("Buy", "dan", 0, "6"),
     ];
-    let upstream = Upstream::answering(move |_, _| Answer::text(200, &lines.concat()));
-    let data = TestServer::before(&upstream.url()).data(
+    let upstream = exporting(move |_, _| Answer::text(200, &lines.concat()));
+    let data = before(&upstream.url()).data(
         "mixpanel_analyze_funnel",
         json!({"from_date": "2026-01-01", "to_date": "2026-01-03", "steps": [{"event": "View"}, {"event": "Buy"}]}),
     );
@@ -272,7 +300,7 @@ fn retention_is_that_of_the_query_api() {
 
 #[test]
 fn shares_of_intervals_that_are_not_over_are_not_told() {
-    let server = TestServer::shared();
+    let (_sandbox, server) = shop();
     let data = server.data(
         "mixpanel_analyze_retention",
         json!({
@@ -474,8 +502,8 @@ fn paths_are_those_of_a_plain_walk_over_the_export() {
 
 #[test]
 fn arguments_that_cannot_be_followed_are_told_all_at_once_and_nothing_is_asked() {
-    let upstream = Upstream::answering(|_, _| Answer::empty(500));
-    let server = TestServer::before(&upstream.url());
+    let upstream = exporting(|_, _| Answer::empty(500));
+    let server = before(&upstream.url());
     let facts = server.failure(
         "mixpanel_analyze_funnel",
         json!({
@@ -491,7 +519,7 @@ fn arguments_that_cannot_be_followed_are_told_all_at_once_and_nothing_is_asked()
             "length: must be at most 90 days, in the unit of length_unit",
         ])
     );
-    assert_eq!(upstream.requests().len(), 0);
+    assert_eq!(exports(&upstream).len(), 0);
 }
 
 /// A line of an export. The time is in milliseconds since 2026-01-01.
@@ -573,7 +601,7 @@ fn a_broken_export_is_gone_on_with_from_its_day_and_no_event_is_lost_or_doubled(
     for seed in 0..60 {
         let lines = four_days(seed);
         let breaks = seed as usize % 4;
-        let upstream = Upstream::answering(move |request, nth| {
+        let upstream = exporting(move |request, nth| {
             let text = asked(&lines, request).concat();
             if nth >= breaks {
                 return Answer::text(200, &text);
@@ -586,10 +614,10 @@ fn a_broken_export_is_gone_on_with_from_its_day_and_no_event_is_lost_or_doubled(
             }
             Answer::text(200, &text[..at]).declaring(text.len())
         });
-        let server = TestServer::before(&upstream.url());
+        let server = before(&upstream.url());
         let data = count(&server);
         check_whole(&data);
-        let requests = upstream.requests();
+        let requests = exports(&upstream);
         assert_eq!(requests.len(), breaks + 1, "{seed}");
         assert_eq!(data["read"]["exports"], breaks + 1);
         assert_eq!(
@@ -620,16 +648,16 @@ fn a_broken_export_is_gone_on_with_from_its_day_and_no_event_is_lost_or_doubled(
 fn a_broken_export_whose_days_are_mixed_is_read_anew() {
     let mut lines = four_days(3);
     lines.reverse();
-    let upstream = Upstream::answering(move |request, nth| {
+    let upstream = exporting(move |request, nth| {
         let text = asked(&lines, request).concat();
         match nth {
             0 => Answer::text(200, &text[..text.len() / 2]).declaring(text.len()),
             _ => Answer::text(200, &text),
         }
     });
-    let data = count(&TestServer::before(&upstream.url()));
+    let data = count(&before(&upstream.url()));
     check_whole(&data);
-    let requests = upstream.requests();
+    let requests = exports(&upstream);
     assert_eq!(requests.len(), 2);
     assert!(
         requests
@@ -642,7 +670,7 @@ fn a_broken_export_whose_days_are_mixed_is_read_anew() {
 fn days_that_prove_to_be_mixed_after_a_break_are_read_anew() {
     // In order up to the break; what comes then shows that events of earlier days were still to come.
     let lines = four_days(4);
-    let upstream = Upstream::answering(move |request, nth| {
+    let upstream = exporting(move |request, nth| {
         let mut all = asked(&lines, request);
         if nth == 0 {
             let text = all.concat();
@@ -651,10 +679,9 @@ fn days_that_prove_to_be_mixed_after_a_break_are_read_anew() {
         all.reverse();
         Answer::text(200, &all.concat())
     });
-    let data = count(&TestServer::before(&upstream.url()));
+    let data = count(&before(&upstream.url()));
     check_whole(&data);
-    let from: Vec<String> = upstream
-        .requests()
+    let from: Vec<String> = exports(&upstream)
         .iter()
         .map(|request| request.param("from_date").unwrap().to_owned())
         .collect();
@@ -664,30 +691,30 @@ fn days_that_prove_to_be_mixed_after_a_break_are_read_anew() {
 #[test]
 fn an_export_that_breaks_each_time_is_given_up() {
     let lines = four_days(5);
-    let upstream = Upstream::answering(move |request, _| {
+    let upstream = exporting(move |request, _| {
         let text = asked(&lines, request).concat();
         Answer::text(200, &text[..100]).declaring(text.len())
     });
-    let server = TestServer::before(&upstream.url());
+    let server = before(&upstream.url());
     let facts = server.failure(
         "mixpanel_count_events_by",
         json!({"from_date": "2026-01-01", "to_date": "2026-01-04"}),
     );
     assert_eq!(facts["kind"], "broken_off");
-    assert_eq!(upstream.requests().len(), 4);
+    assert_eq!(exports(&upstream).len(), 4);
 }
 
 #[test]
 fn a_refusal_is_not_asked_again() {
-    let upstream = Upstream::answering(|_, _| Answer::json(429, &json!({"error": "quota"})));
-    let server = TestServer::before(&upstream.url());
+    let upstream = exporting(|_, _| Answer::json(429, &json!({"error": "quota"})));
+    let server = before(&upstream.url());
     let facts = server.failure(
         "mixpanel_count_events_by",
         json!({"from_date": "2026-01-01", "to_date": "2026-01-04"}),
     );
     assert_eq!(
-        (facts["kind"].as_str(), upstream.requests().len()),
-        (Some("rate_limited"), 1)
+        (facts["kind"].as_str(), exports(&upstream).len()),
+        (Some("quota_used_up"), 1)
     );
 }
 
@@ -697,8 +724,8 @@ fn a_page_instead_of_events_is_no_empty_answer() {
         (Answer::html(200), "not_json"),
         (Answer::text(200, "{\"error\": \"no\"}\n"), "wrong_shape"),
     ] {
-        let upstream = Upstream::answering(move |_, _| answer.clone());
-        let server = TestServer::before(&upstream.url());
+        let upstream = exporting(move |_, _| answer.clone());
+        let server = before(&upstream.url());
         let facts = server.failure(
             "mixpanel_count_events_by",
             json!({"from_date": "2026-01-01", "to_date": "2026-01-04"}),
@@ -711,18 +738,17 @@ fn a_page_instead_of_events_is_no_empty_answer() {
 fn a_day_that_has_not_begun_where_the_project_is_is_left_out() {
     let (yesterday, today) = (day(1).to_string(), day(0).to_string());
     let last = today.clone();
-    let upstream = Upstream::answering(move |request, _| {
+    let upstream = exporting(move |request, _| {
         if request.param("to_date") == Some(&last) {
             return Answer::text(400, " to_date cannot be later than today");
         }
         Answer::text(200, &line("Sign Up", "ann", 0, "1"))
     });
-    let server = TestServer::before(&upstream.url());
+    let server = before(&upstream.url());
     let asked = json!({"from_date": "2026-01-01", "to_date": yesterday, "born_event": "Sign Up", "unit": "month"});
     let data = server.data("mixpanel_analyze_retention", asked);
     assert_eq!(data["overall"]["users"], 1);
-    let to: Vec<String> = upstream
-        .requests()
+    let to: Vec<String> = exports(&upstream)
         .iter()
         .map(|request| request.param("to_date").unwrap().to_owned())
         .collect();
@@ -733,8 +759,8 @@ fn a_day_that_has_not_begun_where_the_project_is_is_left_out() {
 fn a_caller_that_leaves_ends_the_export() {
     use std::io::Write as _;
 
-    let upstream = Upstream::answering(|_, _| Answer::endless(&line("A", "ann", 0, "1")));
-    let server = TestServer::before(&upstream.url());
+    let upstream = exporting(|_, _| Answer::endless(&line("A", "ann", 0, "1")));
+    let server = before(&upstream.url());
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
         "name": "mixpanel_count_events_by",
         "arguments": {"from_date": "2026-01-01", "to_date": "2026-01-04"},
@@ -819,14 +845,18 @@ fn memory_grows_with_the_users_of_an_export_and_not_with_its_events() {
     let answer = Answer::text(200, &text).chunked(256 * 1024);
     drop(text);
     let answer = std::sync::Mutex::new(Some(answer));
-    let upstream = Upstream::answering(move |_, _| answer.lock().unwrap().take().unwrap());
+    let upstream = exporting(move |_, _| answer.lock().unwrap().take().unwrap());
     let mut process = Command::new(env!("CARGO_BIN_EXE_mixpanel-mcp-server"))
         .args(["--port", "0"])
         .env_clear()
         .env("MIXPANEL_EXPORT_URL", format!("{}/api/2.0", upstream.url()))
+        .env("MIXPANEL_APP_URL", upstream.url())
+        .env("MIXPANEL_QUERY_URL", upstream.url())
+        .env("MIXPANEL_INGESTION_URL", upstream.url())
         .env("MIXPANEL_SERVICE_ACCOUNT_USERNAME", "sandbox")
         .env("MIXPANEL_SERVICE_ACCOUNT_SECRET", "sandbox")
         .env("MIXPANEL_PROJECT_ID", "12345")
+        .env("MIXPANEL_TOOLSETS", "analysis")
         .stderr(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()

@@ -158,7 +158,8 @@ fn requests(
 ) -> Vec<(&'static str, Vec<crate::support::RecordedRequest>)> {
     let sandbox = server::sandbox();
     let recorder = Recorder::before(&sandbox.url());
-    let server = TestServer::before_with(&recorder.url(), variables);
+    let variables = [variables, &[("MIXPANEL_TOOLSETS", "all")]].concat();
+    let server = TestServer::before_with(&recorder.url(), &variables);
     samples()
         .into_iter()
         .map(|(tool, arguments)| {
@@ -222,7 +223,7 @@ fn every_request_of_every_tool_keeps_mixpanels_contract() {
 #[test]
 fn no_result_carries_a_secret_of_the_project() {
     // The sandbox sends them with every project, as Mixpanel does.
-    let server = TestServer::sandbox();
+    let server = TestServer::start(&["--sandbox", "--toolsets", "all"], &[]);
     for (tool, arguments) in samples() {
         let answer = server.call(tool, arguments);
         let told = format!("{} {}", answer.text, answer.data);

@@ -228,7 +228,7 @@ fn tools_are_listed_with_the_same_bytes_each_time() {
 
 #[test]
 fn every_tool_refuses_an_argument_that_it_does_not_know_and_names_those_that_it_does() {
-    let server = TestServer::shared();
+    let server = TestServer::start(&["--sandbox", "--toolsets", "all"], &[]);
     for tool in tools::all() {
         let facts = server.failure(tool.name, json!({"projct_id": "1"}));
         assert_eq!(facts["kind"], "bad_arguments", "{}", tool.name);

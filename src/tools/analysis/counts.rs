@@ -10,7 +10,7 @@ use super::users::user_number;
 use crate::mcp::args::{Arg as _, Date, Id, Int, List, Text, args};
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
-use crate::tools::ask::{Ask, counted, days, object};
+use crate::tools::ask::{Ask, counted, object};
 use crate::tools::stream::{Event, Plan, Reading, Wanted, place, read};
 
 /// More groups than this are counted together. Each may take a sketch of 2 KiB.
@@ -55,9 +55,9 @@ pub(super) const COUNT_EVENTS_BY: Tool<Ask> = Tool {
 
 args! {
     struct CountEventsBy {
-        /// First day, YYYY-MM-DD, in UTC, or the project's zone for projects from before 2023.
+        /// First day, in UTC, or the project's zone for projects from before 2023.
         from_date: Date,
-        /// Last day, YYYY-MM-DD, inclusive, not after today.
+        /// Last day, inclusive, not after today.
         to_date: Date,
         /// Names of the events, exact. Default: all events.
         event_names: Option<List<Text<255>, 1, 100>>,
@@ -109,7 +109,6 @@ impl Tally {
 }
 
 fn count_events_by(ask: &Ask, args: CountEventsBy) -> Result<Answer, Failure> {
-    let range = days(&args.from_date, &args.to_date)?;
     let limit = args.limit.map_or(LIMIT_DEFAULT, |limit| limit.0 as usize);
     let by: Vec<String> = args
         .by
@@ -119,6 +118,7 @@ fn count_events_by(ask: &Ask, args: CountEventsBy) -> Result<Answer, Failure> {
         .collect();
     let by_event = args.by_event.unwrap_or(by.is_empty());
     let project = ask.project(args.project_id.as_ref())?;
+    let range = ask.export_days(&project, &args.from_date, &args.to_date)?;
     let mut plan = Plan::over(range, 0, 0);
     plan.names = args
         .event_names
@@ -167,8 +167,15 @@ fn count_events_by(ask: &Ask, args: CountEventsBy) -> Result<Answer, Failure> {
 
     let mut summary = match reading.events {
         0 => format!(
-            "no such events are in {}; names are case-sensitive: look them up with mixpanel_list_events, and check the filter and the days",
-            place(&project, range)
+            "no such events are in {}; {}",
+            place(&project, range),
+            match plan.names.as_slice() {
+                [] => "check the filter and the days".into(),
+                names => {
+                    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                    ask.about_events(&project, &names)
+                }
+            }
         ),
         events => format!(
             "{} of {} in {} in {}",

@@ -11,7 +11,7 @@ use crate::mcp::args::{Arg as _, Date, Id, Int, List, Text, args};
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::LengthUnit;
-use crate::tools::ask::{Ask, bad_arguments, counted, days, object, quoted, whole};
+use crate::tools::ask::{Ask, bad_arguments, counted, object, quoted, whole};
 use crate::tools::stream::{Plan, Reading, Wanted, place, read};
 
 const STEPS_MAX: usize = 10;
@@ -64,9 +64,9 @@ pub(super) const ANALYZE_FUNNEL: Tool<Ask> = Tool {
 
 args! {
     struct AnalyzeFunnel {
-        /// First day, YYYY-MM-DD, in UTC, or the project's zone for projects from before 2023.
+        /// First day, in UTC, or the project's zone for projects from before 2023.
         from_date: Date,
-        /// Last day on which users begin, YYYY-MM-DD, inclusive, not after today.
+        /// Last day on which users begin, inclusive, not after today.
         to_date: Date,
         /// The steps in order.
         steps: List<Step, 2, STEPS_MAX>,
@@ -280,7 +280,6 @@ pub(super) fn days_over(length_ms: i64) -> i64 {
 }
 
 fn analyze_funnel(ask: &Ask, args: AnalyzeFunnel) -> Result<Answer, Failure> {
-    let range = days(&args.from_date, &args.to_date)?;
     let mut faults = Vec::new();
     let mut conditions = Vec::new();
     for (at, step) in args.steps.0.iter().enumerate() {
@@ -311,6 +310,7 @@ fn analyze_funnel(ask: &Ask, args: AnalyzeFunnel) -> Result<Answer, Failure> {
         .collect();
     let limit = args.limit.map_or(GROUPS_DEFAULT, |limit| limit.0 as usize);
     let project = ask.project(args.project_id.as_ref())?;
+    let range = ask.export_days(&project, &args.from_date, &args.to_date)?;
 
     let mut plan = Plan::over(range, 0, days_over(length_ms));
     plan.names = conditions::names(&conditions);
@@ -370,11 +370,15 @@ fn analyze_funnel(ask: &Ask, args: AnalyzeFunnel) -> Result<Answer, Failure> {
     let began = overall.began();
     let last = overall.users.last().copied().unwrap_or(0);
     let mut summary = match began {
-        0 => format!(
-            "nobody began with {} in {}; names are case-sensitive: look them up with mixpanel_list_events, and check the filters",
-            names.first().map_or_else(String::new, |name| quoted(name)),
-            place(&project, range)
-        ),
+        0 => {
+            let first = names.first().map_or("", String::as_str);
+            format!(
+                "nobody began with {} in {}; {}",
+                quoted(first),
+                place(&project, range),
+                ask.about_events(&project, &[first])
+            )
+        }
         _ => format!(
             "{} of {} ({} %) went through all {} steps in {}",
             scaled(last),

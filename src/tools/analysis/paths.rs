@@ -11,7 +11,7 @@ use crate::mcp::args::{Arg as _, Date, Id, Int, List, Text, args, choice};
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::LengthUnit;
-use crate::tools::ask::{Ask, bad_arguments, counted, days, object, quoted};
+use crate::tools::ask::{Ask, bad_arguments, counted, object, quoted};
 use crate::tools::stream::{Event, Plan, Reading, place, read};
 
 const DEPTH_MAX: usize = 10;
@@ -86,9 +86,9 @@ pub(super) const ANALYZE_PATHS: Tool<Ask> = Tool {
 
 args! {
     struct AnalyzePaths {
-        /// First day, YYYY-MM-DD, in UTC, or the project's zone for projects from before 2023.
+        /// First day, in UTC, or the project's zone for projects from before 2023.
         from_date: Date,
-        /// Last day, YYYY-MM-DD, inclusive, not after today.
+        /// Last day, inclusive, not after today.
         to_date: Date,
         /// Event at which the paths begin, or end, exact.
         event: Text<255>,
@@ -243,7 +243,6 @@ fn ranked<T: std::hash::Hash + Eq + Ord>(all: impl Iterator<Item = T>) -> Vec<(T
 }
 
 fn analyze_paths(ask: &Ask, args: AnalyzePaths) -> Result<Answer, Failure> {
-    let range = days(&args.from_date, &args.to_date)?;
     let direction = args.direction.unwrap_or(Direction::After);
     let depth = args.depth.map_or(DEPTH_DEFAULT, |depth| depth.0 as usize);
     let limit = args.limit.map_or(LIMIT_DEFAULT, |limit| limit.0 as usize);
@@ -252,6 +251,7 @@ fn analyze_paths(ask: &Ask, args: AnalyzePaths) -> Result<Answer, Failure> {
         .map_err(|fault| bad_arguments(vec![fault]))?;
     let collapses = args.collapse_repeats.unwrap_or(true);
     let project = ask.project(args.project_id.as_ref())?;
+    let range = ask.export_days(&project, &args.from_date, &args.to_date)?;
     let more_days = days_over(length_ms);
     let mut plan = match direction {
         Direction::After => Plan::over(range, 0, more_days),
@@ -340,7 +340,8 @@ fn analyze_paths(ask: &Ask, args: AnalyzePaths) -> Result<Answer, Failure> {
     let first = steps.first().map(|step| &step["events"][0]);
     let mut summary = match (did, first.filter(|first| first.is_object())) {
         (0, _) => format!(
-            "nobody did {event} in {place}; names are case-sensitive: look them up with mixpanel_list_events, and check the filter"
+            "nobody did {event} in {place}; {}",
+            ask.about_events(&project, &[&args.event.0])
         ),
         (_, None) => format!(
             "{} did {event} in {place}, and nothing {} it",

@@ -10,7 +10,7 @@ use super::users::{Moment, Users, Walk, user_number};
 use crate::mcp::args::{Arg as _, Date as Day, Id, Int, Text, args, choice};
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
-use crate::tools::ask::{Ask, bad_arguments, counted, days, object, quoted};
+use crate::tools::ask::{Ask, bad_arguments, counted, object, quoted};
 use crate::tools::stream::{Plan, Reading, Wanted, place, read, start_ms};
 
 const DAY_MS: i64 = 86_400_000;
@@ -65,9 +65,9 @@ const RETAINED: Shape = Shape::Object(&[
 
 args! {
     struct AnalyzeRetention {
-        /// First day on which users begin, YYYY-MM-DD, in UTC, or the project's zone for projects from before 2023.
+        /// First day on which users begin, in UTC, or the project's zone for projects from before 2023.
         from_date: Day,
-        /// Last day on which users begin, YYYY-MM-DD, inclusive, not after today.
+        /// Last day on which users begin, inclusive, not after today.
         to_date: Day,
         /// Event that begins, exact.
         born_event: Text<255>,
@@ -181,7 +181,8 @@ impl Cohort {
 }
 
 fn analyze_retention(ask: &Ask, args: AnalyzeRetention) -> Result<Answer, Failure> {
-    let range = days(&args.from_date, &args.to_date)?;
+    let project = ask.project(args.project_id.as_ref())?;
+    let range = ask.export_days(&project, &args.from_date, &args.to_date)?;
     let unit = args.unit.unwrap_or(Step::Day);
     let intervals = args
         .interval_count
@@ -210,7 +211,6 @@ fn analyze_retention(ask: &Ask, args: AnalyzeRetention) -> Result<Answer, Failur
             return Err(bad_arguments(faults));
         }
     };
-    let project = ask.project(args.project_id.as_ref())?;
     let mut plan = Plan::over(range, 0, intervals * unit.days());
     plan.names = conditions::names([&born, &returns]);
     plan.filter = conditions::filter([&born, &returns], None);
@@ -286,9 +286,10 @@ fn analyze_retention(ask: &Ask, args: AnalyzeRetention) -> Result<Answer, Failur
     let back = event.map_or_else(|| "any event".to_owned(), quoted);
     let mut summary = match users {
         0 => format!(
-            "nobody began with {} in {}; names are case-sensitive: look them up with mixpanel_list_events, and check the filters",
+            "nobody began with {} in {}; {}",
             quoted(&args.born_event.0),
-            place(&project, range)
+            place(&project, range),
+            ask.about_events(&project, &[&args.born_event.0])
         ),
         _ => format!(
             "{} began with {} in {}, and {} came back with {back} one {} later",

@@ -242,6 +242,7 @@ fn is_passing(error: &Error) -> bool {
     matches!(
         error,
         Error::BrokenOff
+            | Error::IncompleteExport
             | Error::TimedOut {
                 phase: Phase::Stall
             }
