@@ -642,28 +642,46 @@ fn events_that_are_too_large_for_a_streamed_answer_are_cut_and_it_says_so() {
 }
 
 #[test]
-fn an_export_that_breaks_off_is_a_failure_and_a_line_that_is_no_event_is_counted() {
-    let line = |user| json!({"event": "Tick", "properties": {"time": 1_767_268_800_000_i64, "distinct_id": user}});
-    let lines = format!("{}\n{{\"no\": \"event\"}}\n{}\n", line("u1"), line("u2"));
-    let first = std::sync::atomic::AtomicBool::new(true);
+fn an_export_that_breaks_is_read_anew_and_each_event_is_told_once() {
+    let line = |user| json!({"event": "Tick", "properties": {"time": 1_767_268_800_000_i64, "distinct_id": user, "$insert_id": user}});
+    let lines = format!(
+        "{}\n{{\"no\": \"event\"}}\n{}\n{}\n",
+        line("u1"),
+        line("u2"),
+        line("u1")
+    );
+    let exports = std::sync::atomic::AtomicUsize::new(0);
     let mixpanel = Upstream::answering(move |request, _| match request.path.as_str() {
         "/api/app/me" => Answer::empty(403),
-        _ if first.swap(false, std::sync::atomic::Ordering::Relaxed) => Answer::text(200, &lines),
-        _ => Answer::text(200, &format!("{lines}terminated early\n")),
+        // The first two exports break; those after the third do too.
+        _ => match exports.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+            2 => Answer::text(200, &lines),
+            _ => Answer::text(200, &format!("{lines}terminated early\n")),
+        },
     });
     let server = TestServer::before(&mixpanel.url());
     let range = json!({"from_date": "2026-01-01", "to_date": "2026-01-01"});
     let data = server.data("mixpanel_query_events", range.clone());
     assert_eq!(data["events"].as_array().unwrap().len(), 2);
+    assert_eq!(data["truncated"], false);
     assert_eq!(data["events"][0]["time"], "2026-01-01T12:00:00");
     has(
         &data["summary"],
-        &["1 line of the export could not be read"],
+        &["1 copy left out", "1 line of the export could not be read"],
     );
+    let asked = || {
+        let requests = mixpanel.requests();
+        requests
+            .iter()
+            .filter(|request| request.path == "/api/2.0/export")
+            .count()
+    };
+    assert_eq!(asked(), 3);
     assert_eq!(
         server.failure("mixpanel_query_events", range)["kind"],
         "incomplete_export"
     );
+    assert_eq!(asked(), 6);
 }
 
 #[test]

@@ -1,4 +1,7 @@
-//! Raw events, from an export that is read as a stream: only what is returned is kept.
+//! Raw events, from an export that is read as a stream: only what is returned is kept. Mixpanel itself is asked for no
+//! more than the limit, so an export that breaks is simply read anew.
+
+use std::collections::HashSet;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -8,17 +11,20 @@ use serde_json::{Map, Value, json};
 use crate::mcp::args::{Arg as _, Date, Id, Int, List, Text, args};
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
-use crate::mixpanel::{Error, ExportQuery};
+use crate::mixpanel::{Error, ExportQuery, MixpanelExportClient, ProjectId};
 use crate::tools::ask::{Ask, counted, object, quoted};
+use crate::tools::stream;
 
 const LIMIT_DEFAULT: usize = 100;
+/// How often an export is begun before its breaking is told.
+const TRIES_MAX: usize = 3;
 /// Times below are seconds, above milliseconds.
 const SECONDS_BELOW: i64 = 100_000_000_000;
 
 pub(super) const QUERY_EVENTS: Tool<Ask> = Tool {
     name: "mixpanel_query_events",
     title: "Raw events",
-    about: "Reads single raw events with their properties, as exported: unsorted, and events sent twice come twice. For numbers take mixpanel_get_event_count or mixpanel_query_segmentation, which are cheaper and exact. Costs 1 export of the 60 an hour.",
+    about: "Reads single raw events with their properties, as exported: unsorted; of events sent twice, one. For numbers take mixpanel_get_event_count or mixpanel_query_segmentation, which are cheaper and exact. Costs 1 export of the 60 an hour.",
     effect: Effect::Reads,
     params: QueryEvents::FIELDS,
     output: &[
@@ -75,50 +81,112 @@ enum End {
     Bytes,
 }
 
+/// What was read of one export.
+struct Gathered {
+    events: Vec<Value>,
+    /// Lines that are no events.
+    unreadable: u64,
+    /// Events that were there already.
+    copies: u64,
+    end: End,
+}
+
+/// Reads one export up to the limit, or as far as the client can take it.
+fn gather(
+    ask: &Ask,
+    export: &MixpanelExportClient,
+    project: &ProjectId,
+    query: &ExportQuery<'_>,
+    limit: usize,
+    wanted: Option<&[Text<255>]>,
+) -> Result<Gathered, Error> {
+    let mut lines = export.export(project, query)?;
+    let mut gathered = Gathered {
+        events: Vec::new(),
+        unreadable: 0,
+        copies: 0,
+        end: End::OfEvents,
+    };
+    let mut seen = HashSet::new();
+    let mut bytes_left = ask.data_bytes_max();
+    loop {
+        if ask.call().cancellation().is_cancelled() {
+            return Err(Error::Cancelled);
+        }
+        let Some(line) = lines.next_line()? else {
+            break;
+        };
+        if seen.len() == limit {
+            gathered.end = End::Limit;
+            break;
+        }
+        let Ok(line) = serde_json::from_slice::<Line>(line) else {
+            gathered.unreadable += 1;
+            continue;
+        };
+        if !seen.insert(identity(&line, gathered.events.len())) {
+            gathered.copies += 1;
+            continue;
+        }
+        let event = described(line, wanted);
+        let bytes = event.to_string().len() + 1;
+        if bytes > bytes_left {
+            gathered.end = End::Bytes;
+            break;
+        }
+        bytes_left -= bytes;
+        gathered.events.push(event);
+        let done = gathered.events.len() as f64;
+        ask.call()
+            .progress(done, Some(limit as f64), "reading events");
+    }
+    // What came beyond the limit was copies, and Mixpanel has more of the days.
+    if gathered.copies > 0 && gathered.events.len() + gathered.copies as usize > limit {
+        gathered.end = End::Limit;
+    }
+    Ok(gathered)
+}
+
+/// What makes two lines one event, as Mixpanel's own reports count it. A line without an `$insert_id` is one of its own.
+fn identity(line: &Line, nth: usize) -> String {
+    let of = |name: &str| {
+        line.properties
+            .get(name)
+            .map(Value::to_string)
+            .unwrap_or_default()
+    };
+    match line.properties.get("$insert_id") {
+        Some(id) => format!("{id} {} {} {}", of("time"), of("distinct_id"), line.event),
+        None => nth.to_string(),
+    }
+}
+
 fn query_events(ask: &Ask, args: QueryEvents) -> Result<Answer, Failure> {
     let limit = args.limit.map_or(LIMIT_DEFAULT, |limit| limit.0 as usize);
     let project = ask.project(args.project_id.as_ref())?;
     let range = ask.export_days(&project, &args.from_date, &args.to_date)?;
     let names: Vec<String> = args.event.iter().map(|event| event.0.clone()).collect();
-    let mut lines = ask.mixpanel()?.export.export(
-        &project,
-        &ExportQuery {
-            range,
-            events: &names,
-            filter: args.r#where.as_ref().map(|filter| filter.0.as_str()),
-            // One more than is returned tells whether there are more.
-            limit: Some(limit as u32 + 1),
-            time_in_ms: false,
-        },
-    )?;
-
+    let query = ExportQuery {
+        range,
+        events: &names,
+        filter: args.r#where.as_ref().map(|filter| filter.0.as_str()),
+        // One more than is returned tells whether there are more.
+        limit: Some(limit as u32 + 1),
+        time_in_ms: false,
+    };
     let wanted = args.properties.as_ref().map(|wanted| wanted.0.as_slice());
-    let mut events: Vec<Value> = Vec::new();
-    let mut unreadable = 0_u64;
-    let mut bytes_left = ask.data_bytes_max();
-    let end = loop {
-        if ask.call().cancellation().is_cancelled() {
-            return Err(Error::Cancelled.into());
+    let export = &ask.mixpanel()?.export;
+    let mut tries = 1;
+    let Gathered {
+        events,
+        unreadable,
+        copies,
+        end,
+    } = loop {
+        match gather(ask, export, &project, &query, limit, wanted) {
+            Err(error) if stream::is_passing(&error) && tries < TRIES_MAX => tries += 1,
+            gathered => break gathered?,
         }
-        let Some(line) = lines.next_line()? else {
-            break End::OfEvents;
-        };
-        if events.len() == limit {
-            break End::Limit;
-        }
-        let Ok(line) = serde_json::from_slice::<Line>(line) else {
-            unreadable += 1;
-            continue;
-        };
-        let event = described(line, wanted);
-        let bytes = event.to_string().len() + 1;
-        if bytes > bytes_left {
-            break End::Bytes;
-        }
-        bytes_left -= bytes;
-        events.push(event);
-        ask.call()
-            .progress(events.len() as f64, Some(limit as f64), "reading events");
     };
 
     let what = match &args.event {
@@ -153,6 +221,16 @@ fn query_events(ask: &Ask, args: QueryEvents) -> Result<Answer, Failure> {
             "{number} {what} in {place}; more would be too large for one answer: name the properties you need, or narrow where or the days"
         ),
     };
+    if copies > 0 {
+        summary += &format!(
+            "; {} left out",
+            if copies == 1 {
+                "1 copy".into()
+            } else {
+                format!("{copies} copies")
+            }
+        );
+    }
     if unreadable > 0 {
         summary += &format!(
             "; {} of the export could not be read",

@@ -11,4 +11,4 @@ mod reading;
 mod seen;
 
 pub(super) use event::{Event, Wanted};
-pub(super) use reading::{Plan, Reading, place, read, start_ms};
+pub(super) use reading::{Plan, Reading, is_passing, place, read, start_ms};

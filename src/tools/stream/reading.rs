@@ -238,7 +238,8 @@ fn is_tomorrow(error: &Error) -> bool {
             .is_some_and(|words| words.contains("later than today"))
 }
 
-fn is_passing(error: &Error) -> bool {
+/// Whether an export broke in a way that may not happen again.
+pub(in crate::tools) fn is_passing(error: &Error) -> bool {
     matches!(
         error,
         Error::BrokenOff
