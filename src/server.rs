@@ -1,7 +1,8 @@
 //! Joins the parts: settings → sandbox or Mixpanel → tools → protocol → transport.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use std::{process, thread};
 
 use log::{info, warn};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -14,12 +15,15 @@ use crate::settings::Settings;
 use crate::tools::{MixpanelApplication, Offer};
 use crate::transport::{HttpServer, Stdio, StdioSettings};
 
+/// The exit code of a process that a signal ended is this plus the signal's number, as shells have it.
+const SIGNALLED: i32 = 128;
+
 /// As the log's first line begins.
 const NAME: &str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
 
-/// How long running calls may go on after a signal.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// The same on standard input and output, where a client kills what has not ended two seconds after it closed its end.
+/// After a signal, the same one may come again: `timeout` and others send it to a process and then to its whole group.
+const ONE_SIGNAL_TIME: Duration = Duration::from_millis(100);
+/// The longest that running calls may go on after a signal on standard input and output, where a client kills what has not ended two seconds after it closed its end.
 const STDIO_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A running server, with its sandbox if it has one.
@@ -40,12 +44,31 @@ pub fn run(settings: Settings) -> Result<(), String> {
     if settings.stdio {
         return serve_stdio(settings, signals);
     }
+    let stop_time = settings.stop_time;
     let server = Server::start(settings)?;
     signals.forever().next();
-    info!("stopping; running calls have {} s", PATIENCE.as_secs());
-    server.stop(PATIENCE);
+    info!(
+        "stopping; running calls have {} s, a second signal ends at once",
+        stop_time.as_secs()
+    );
+    end_at_next(signals);
+    server.stop(stop_time);
     info!("stopped");
     Ok(())
+}
+
+/// Lets the next signal end the process without waiting for anything, as its number says.
+fn end_at_next(mut signals: Signals) {
+    let first = Instant::now();
+    let waiting = thread::Builder::new().spawn(move || {
+        let mut others = signals.forever();
+        if let Some(signal) = others.find(|_| first.elapsed() > ONE_SIGNAL_TIME) {
+            process::exit(SIGNALLED + signal);
+        }
+    });
+    if let Err(error) = waiting {
+        warn!("further signals change nothing: {error}");
+    }
 }
 
 /// Serves one client on standard input and output until it leaves, or a signal comes.
@@ -62,7 +85,7 @@ fn serve_stdio(settings: Settings, mut signals: Signals) -> Result<(), String> {
     let stdio = stdio.map_err(|error| format!("--stdio: {error}"))?;
     info!("{NAME} on standard input and output, {}", parts.told);
     signals.forever().next();
-    stdio.stop(STDIO_PATIENCE);
+    stdio.stop(settings.stop_time.min(STDIO_PATIENCE));
     info!("stopped");
     Ok(())
 }

@@ -3,7 +3,10 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
+
+use log::warn;
 
 use crate::mcp::service::Service;
 
@@ -91,8 +94,14 @@ impl HttpServer {
 
     /// Lets nobody in any more, ends the streams, and lets running calls end for `patience`; then they are cancelled.
     pub fn stop(&self, patience: Duration) {
-        self.streams.end_all();
-        self.gate.close(patience);
+        thread::scope(|scope| {
+            // By a thread of its own: a client that does not read may hold a write up, until the gate cuts it.
+            let farewell = thread::Builder::new().spawn_scoped(scope, || self.streams.end_all());
+            if let Err(error) = farewell {
+                warn!("streams end without a word: {error}");
+            }
+            self.gate.close(patience);
+        });
         (0..self.crew.receivers()).for_each(|_| self.server.unblock());
     }
 }

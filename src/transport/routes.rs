@@ -281,12 +281,14 @@ impl Routes {
                 let Ok(claim) = self.crew.claim() else {
                     return fields(busy(), writer);
                 };
+                let place = stream.enter();
                 // Before it runs: clients wait only a few seconds for this.
                 accepted(writer);
                 let job = move || {
                     if let Some(reply) = work.run(stream.clone()) {
                         stream.send(&reply.body);
                     }
+                    drop(place);
                 };
                 self.crew.run_here(claim, Box::new(job));
             }

@@ -22,6 +22,53 @@ const ID_BYTES: usize = 16;
 pub(super) struct SseStream {
     stream: EventStream,
     pub(super) dialog: Dialog,
+    calls: Mutex<Calls>,
+}
+
+/// What is still to be answered on a stream.
+#[derive(Default)]
+struct Calls {
+    running: usize,
+    /// The server ends the stream after the last answer.
+    ending: bool,
+}
+
+/// One call that is answered on a stream; over when dropped.
+pub(super) struct CallPlace(Arc<SseStream>);
+
+impl SseStream {
+    /// Keeps the stream from being ended by the server until the call is over.
+    pub(super) fn enter(self: &Arc<Self>) -> CallPlace {
+        self.calls().running += 1;
+        CallPlace(self.clone())
+    }
+
+    /// Ends the stream if nothing is to be answered on it; else the last call does.
+    fn end(&self) {
+        let mut calls = self.calls();
+        calls.ending = true;
+        let is_over = calls.running == 0;
+        drop(calls);
+        if is_over {
+            self.stream.end(None);
+        }
+    }
+
+    fn calls(&self) -> MutexGuard<'_, Calls> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for CallPlace {
+    fn drop(&mut self) {
+        let mut calls = self.0.calls();
+        calls.running -= 1;
+        let is_last = calls.ending && calls.running == 0;
+        drop(calls);
+        if is_last {
+            self.0.stream.end(None);
+        }
+    }
 }
 
 impl Outlet for SseStream {
@@ -51,6 +98,7 @@ impl SseStreams {
         let stream = Arc::new(SseStream {
             stream: EventStream::begin(writer, fields, &first),
             dialog,
+            calls: Mutex::default(),
         });
         streams.insert(id.clone(), stream.clone());
         drop(streams);
@@ -88,7 +136,7 @@ impl Drop for OpenStream {
 
 impl Lasting for OpenStream {
     fn end(&self) {
-        self.stream.stream.end(None);
+        self.stream.end();
     }
 }
 

@@ -8,7 +8,7 @@ use super::heartbeat::{Beating, Heartbeat};
 
 /// A stream that stays open until one side ends it.
 pub(super) trait Lasting: Beating {
-    /// Ends it from our side.
+    /// Ends it from our side, as soon as no call needs it any more.
     fn end(&self);
 }
 
@@ -25,7 +25,7 @@ struct Open {
     /// Places given away, streams included.
     taken: usize,
     next: u64,
-    /// None stays open any more.
+    /// There are no more places, and none stays open any more.
     ended: bool,
 }
 
@@ -48,10 +48,10 @@ impl Streams {
         })
     }
 
-    /// A place for one more. `None`: all are taken.
+    /// A place for one more. `None`: all are taken, or the server ends.
     pub(super) fn place(self: &Arc<Self>) -> Option<Place> {
         let mut open = self.lock();
-        if open.taken >= self.max {
+        if open.ended || open.taken >= self.max {
             return None;
         }
         open.taken += 1;
@@ -68,15 +68,17 @@ impl Streams {
         drop(gone);
     }
 
-    /// Ends all of them, and those that are just being opened.
+    /// Ends all of them, those that are just being opened too, and gives no more places. Those whose calls still run end with the last of them.
     pub(super) fn end_all(&self) {
-        let streams = {
-            let mut open = self.lock();
-            open.ended = true;
-            open.taken -= open.streams.len();
-            std::mem::take(&mut open.streams)
-        };
-        streams.values().for_each(|held| held.stream.end());
+        let mut open = self.lock();
+        open.ended = true;
+        let streams: Vec<_> = open
+            .streams
+            .values()
+            .map(|held| held.stream.clone())
+            .collect();
+        drop(open);
+        streams.iter().for_each(|stream| stream.end());
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {

@@ -247,11 +247,11 @@ impl Connection<'_> {
     }
 
     fn claim(&self, claim: &mut Claim<'_>, bytes: usize) -> Result<(), Refusal> {
-        let whole = self.house.bodies.limit();
+        let limits = &self.house.limits;
         let limit = if bytes <= SMALL_BODY_BYTES {
-            whole
+            limits.bodies_bytes
         } else {
-            whole - whole / 4
+            limits.large_bodies_bytes()
         };
         if claim.raise(bytes, limit) {
             Ok(())

@@ -12,6 +12,9 @@ use super::lane::Lanes;
 use super::limits::Limits;
 use super::refusal::Refusal;
 
+/// In which the threads of those who were cut notice it, and tell the calls.
+const CUT_TIME: Duration = Duration::from_secs(1);
+
 /// Shared by the threads of one gate.
 pub(super) struct Gatehouse {
     pub(super) limits: Limits,
@@ -101,10 +104,12 @@ impl Gatehouse {
         self.closing.load(Ordering::SeqCst)
     }
 
-    /// Lets idle clients go now and the others after their answer; after `patience`, cuts who is left.
+    /// Lets idle clients go now and the others after their answer; after `patience`, cuts who is left and waits until
+    /// their calls have been told.
     pub(super) fn close(&self, patience: Duration) {
         self.closing.store(true, Ordering::SeqCst);
-        let deadline = Instant::now() + patience;
+        let mut deadline = Instant::now() + patience;
+        let mut is_cut = false;
         let mut guests = self.lock();
         for guest in guests
             .open
@@ -115,10 +120,15 @@ impl Gatehouse {
         }
         while !guests.open.is_empty() {
             let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() && is_cut {
+                break;
+            }
             if left.is_zero() {
                 log::info!("{} connections are cut", guests.open.len());
                 guests.open.values().for_each(|guest| guest.cut());
-                break;
+                is_cut = true;
+                deadline = Instant::now() + CUT_TIME;
+                continue;
             }
             guests = match self.gone.wait_timeout(guests, left) {
                 Ok((guests, _)) => guests,

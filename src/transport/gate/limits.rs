@@ -13,7 +13,7 @@ const CONNECTIONS_MIN: usize = 8;
 const LANES_MIN: usize = 4;
 
 /// How much of everything a peer, or all of them, may take.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Open client connections. One more is answered 503 and closed.
     pub connections: usize,
@@ -82,6 +82,11 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// What of `bodies_bytes` is for bodies of any size.
+    pub fn large_bodies_bytes(&self) -> usize {
+        self.bodies_bytes - self.bodies_bytes / 4
+    }
+
     /// Lowers `connections` and `lanes` in proportion until they fit `descriptors`: tiny_http stops accepting for ever
     /// at its first failed `accept`, so the process must not run out.
     pub(super) fn fitted(mut self, descriptors: usize) -> Limits {
