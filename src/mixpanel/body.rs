@@ -13,7 +13,7 @@ pub(super) const REFUSAL_BYTES_MAX: u64 = 64 * 1024;
 pub(super) fn parse<T: DeserializeOwned>(
     body: &[u8],
     expected: &'static str,
-    secrets: &[&Secret],
+    secrets: &[Secret],
 ) -> Result<T, Error> {
     if is_html(body) {
         return Err(Error::NotJson { html: true });

@@ -87,10 +87,18 @@ pub struct ServiceAccount {
 impl ServiceAccount {
     /// The value of the header that it signs a request with.
     pub(super) fn authorization(&self) -> String {
-        format!(
-            "Basic {}",
-            BASE64_STANDARD.encode(format!("{}:{}", self.username, self.secret.expose()))
-        )
+        format!("Basic {}", self.pair())
+    }
+
+    /// The secret as it is, and within what signs a request.
+    pub(super) fn secrets(&self) -> [Secret; 2] {
+        // Whoever repeats it may leave the padding out.
+        let pair = self.pair();
+        [self.secret.clone(), Secret::new(pair.trim_end_matches('='))]
+    }
+
+    fn pair(&self) -> String {
+        BASE64_STANDARD.encode(format!("{}:{}", self.username, self.secret.expose()))
     }
 }
 

@@ -12,7 +12,7 @@ use ureq::http::Response;
 use super::api::Api;
 use super::body::{REFUSAL_BYTES_MAX, has_member, parse};
 use super::cache::{Cache, Found, Keep, Key, Refused};
-use super::credentials::{Caller, Secret};
+use super::credentials::{Caller, Secret, ServiceAccount};
 use super::error::Error;
 use super::fault::{cannot_connect, fault};
 use super::lines::{Lines, host_of};
@@ -482,16 +482,17 @@ impl Http {
         turn.ended(Some(error));
     }
 
-    fn secrets<'a>(&'a self, request: &Request<'a>) -> Vec<&'a Secret> {
-        let account = self.caller.account.as_ref().map(|account| &account.secret);
-        let own = [
-            account,
+    /// What an answer may repeat of the request and nobody else may see.
+    fn secrets(&self, request: &Request<'_>) -> Vec<Secret> {
+        let account = self.caller.account.as_ref();
+        let account = account.map(ServiceAccount::secrets).into_iter().flatten();
+        let tokens = [
             self.caller.token.as_ref(),
             self.caller.oauth_token.as_ref(),
             request.token,
         ];
-        let own = own.into_iter().flatten();
-        own.chain(request.hidden.iter().copied()).collect()
+        let others = tokens.into_iter().flatten().chain(request.hidden.iter().copied());
+        account.chain(others.cloned()).collect()
     }
 
     fn fault(&self, host: &str, error: ureq::Error) -> Error {

@@ -1,5 +1,6 @@
 //! Mixpanel's own words in a refusal: found, cut short, and cleaned of secrets. What they mean is left to `http.rs`.
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::credentials::Secret;
@@ -10,7 +11,7 @@ const WORDS_CHARS_MAX: usize = 500;
 const MEMBERS: [&str; 5] = ["error", "message", "detail", "details", "reason"];
 
 /// The words in a refusal's body, if it has any that a person can read.
-pub(super) fn words(body: &[u8], secrets: &[&Secret]) -> Option<String> {
+pub(super) fn words(body: &[u8], secrets: &[Secret]) -> Option<String> {
     let text = match serde_json::from_slice::<Value>(body) {
         Ok(value) => from_json(&value)?,
         Err(_) => {
@@ -44,11 +45,13 @@ fn from_json(value: &Value) -> Option<String> {
     }
 }
 
-fn redact(mut text: String, secrets: &[&Secret]) -> String {
+fn redact(mut text: String, secrets: &[Secret]) -> String {
     for secret in secrets {
-        let secret = secret.expose();
-        if !secret.is_empty() && text.contains(secret) {
-            text = text.replace(secret, "[redacted]");
+        let escaped = utf8_percent_encode(secret.expose(), NON_ALPHANUMERIC).to_string();
+        for form in [secret.expose(), &escaped] {
+            if !form.is_empty() && text.contains(form) {
+                text = text.replace(form, "[redacted]");
+            }
         }
     }
     text
@@ -68,7 +71,7 @@ mod tests {
     #[track_caller]
     fn check(body: &str, expected: Option<&str>) {
         let secret = Secret::new("s3cret");
-        assert_eq!(words(body.as_bytes(), &[&secret]).as_deref(), expected);
+        assert_eq!(words(body.as_bytes(), &[secret]).as_deref(), expected);
     }
 
     #[test]
@@ -110,6 +113,14 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_that_is_escaped_for_an_address_is_hidden() {
+        let secret = Secret::new("a/b+c=");
+        let body = "moved to /login?secret=a%2Fb%2Bc%3D&x=1";
+        let expected = "moved to /login?secret=[redacted]&x=1";
+        assert_eq!(words(body.as_bytes(), &[secret]).as_deref(), Some(expected));
+    }
+
+    #[test]
     fn long_words_are_cut_between_characters() {
         let long = "ä".repeat(WORDS_CHARS_MAX + 10);
         let words = words(long.as_bytes(), &[]).unwrap();
@@ -120,6 +131,6 @@ mod tests {
     fn a_secret_across_the_cut_is_hidden_before_the_cut() {
         let text = format!("{}s3cret", "x".repeat(WORDS_CHARS_MAX - 3));
         let secret = Secret::new("s3cret");
-        assert!(!words(text.as_bytes(), &[&secret]).unwrap().contains("s3"));
+        assert!(!words(text.as_bytes(), &[secret]).unwrap().contains("s3"));
     }
 }

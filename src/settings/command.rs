@@ -43,7 +43,12 @@ pub struct Settings {
 }
 
 /// Header fields by which a caller brings Mixpanel credentials of its own.
-const CREDENTIAL_FIELDS: &[&str] = &["authorization", "x-auth-token", "x-auth-data"];
+const CREDENTIAL_FIELDS: &[&str] = &[
+    "authorization",
+    "x-auth-token",
+    "x-auth-data",
+    "x-mixpanel-oauth-token",
+];
 
 impl Command {
     /// Reads the command line (without the program's name) and the environment, which `variable` looks up.

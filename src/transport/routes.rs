@@ -25,7 +25,7 @@ const RETRY_AFTER_S: &str = "1";
 const SIGNPOST: &str = "not found; here are POST /mcp (Streamable HTTP), GET /sse with POST /messages/ (HTTP+SSE) and GET /health\n";
 
 /// Header fields that a web page may send.
-const CORS_FIELDS: &str = "content-type, accept, authorization, x-auth-token, x-auth-data, x-mixpanel-region, mcp-protocol-version, mcp-session-id, mcp-method, mcp-name, last-event-id";
+const CORS_FIELDS: &str = "content-type, accept, authorization, x-auth-token, x-auth-data, x-mixpanel-oauth-token, x-mixpanel-region, mcp-protocol-version, mcp-session-id, mcp-method, mcp-name, last-event-id";
 
 /// The addresses and what stands behind them.
 pub(super) struct Routes {
