@@ -1,24 +1,33 @@
 //! Requests and responses as values, and the loops that carry them over a socket. Knows nothing of Mixpanel.
 
 use std::io::{self, Read, Write};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use flate2::Compression;
 use flate2::read::GzEncoder;
 use percent_encoding::percent_decode_str;
+
+use crate::transport::gate::{Gate, Limits, Peer};
 
 use super::fault::reason;
 use super::time;
 
 /// How many requests are answered at once; the rest wait for a free loop.
 const RECEIVE_LOOPS: usize = 8;
+/// Connections, and so requests that wait.
+const CONNECTIONS_MAX: usize = 512;
+/// How long they wait for a loop; then 503.
+const WAITING_TIME: Duration = Duration::from_secs(60);
+/// Longer heads are refused (431, or 414): a query may carry a long expression.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Larger bodies are refused (413). Mixpanel takes 10 MB of events.
 const BODY_BYTES_MAX: usize = 12 * 1024 * 1024;
-/// How much of a refused body is still read, so that the client gets to see the answer.
-const DISCARD_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Up to here a refused body is answered in the form of the API, beyond it by the gate.
+const GATE_BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 const PARAMETERS_MAX: usize = 200;
 /// A stream up to this size is never compressed.
 const GZIP_FROM_BYTES: u64 = 1_400;
@@ -117,10 +126,12 @@ impl Response {
     }
 }
 
-/// A listener on loopback with its receive loops. They end when this is dropped.
+/// A listener on loopback behind a gate, with its receive loops. They end when this is dropped.
 pub(super) struct Listener {
+    // Dropped before the gate, which takes the last one apart.
     server: Arc<tiny_http::Server>,
-    address: SocketAddr,
+    gate: Gate,
+    loops: Vec<JoinHandle<()>>,
 }
 
 impl Listener {
@@ -128,44 +139,58 @@ impl Listener {
     pub(super) fn start(
         answer: impl Fn(&Request) -> Response + Clone + Send + 'static,
     ) -> io::Result<Listener> {
-        let server = tiny_http::Server::http("127.0.0.1:0").map_err(io::Error::other)?;
-        let address = server
-            .server_addr()
-            .to_ip()
-            .ok_or_else(|| io::Error::other("the sandbox did not get an address"))?;
-        let server = Arc::new(server);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let limits = Limits {
+            connections: CONNECTIONS_MAX,
+            head_bytes: HEAD_BYTES_MAX,
+            body_bytes: GATE_BODY_BYTES_MAX,
+            // Each is proved by an answered request, so there is a loop for each.
+            lanes: RECEIVE_LOOPS,
+            waiting: CONNECTIONS_MAX,
+            waiting_time: WAITING_TIME,
+            ..Limits::default()
+        };
+        let (gate, server) = Gate::start(listener, limits)?;
+        let mut listener = Listener {
+            server,
+            gate,
+            loops: Vec::with_capacity(RECEIVE_LOOPS),
+        };
         for number in 0..RECEIVE_LOOPS {
-            let server = Arc::clone(&server);
+            let server = Arc::clone(&listener.server);
             let answer = answer.clone();
-            thread::Builder::new()
+            let receiving = thread::Builder::new()
                 .name(format!("sandbox-{number}"))
-                .spawn(move || {
-                    while let Ok(incoming) = server.recv() {
-                        // A fault in one answer costs that answer, not the loop.
-                        let outcome = catch_unwind(AssertUnwindSafe(|| serve(incoming, &answer)));
-                        match outcome {
-                            Ok(Ok(())) => {}
-                            Ok(Err(error)) => {
-                                log::debug!("sandbox: an answer was not taken: {error}")
-                            }
-                            Err(_) => log::error!("sandbox: a request could not be answered"),
-                        }
-                    }
-                })?;
+                .spawn(move || receive(&server, &answer))?;
+            listener.loops.push(receiving);
         }
-        Ok(Listener { server, address })
+        Ok(listener)
     }
 
     pub(super) fn address(&self) -> SocketAddr {
-        self.address
+        self.gate.address()
     }
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
+        self.gate.close(Duration::ZERO);
         // Each call wakes one loop.
-        for _ in 0..RECEIVE_LOOPS {
-            self.server.unblock();
+        self.loops.iter().for_each(|_| self.server.unblock());
+        for receiving in self.loops.drain(..) {
+            // A fault that ended a loop was told when it happened.
+            let _ = receiving.join();
+        }
+    }
+}
+
+fn receive(server: &tiny_http::Server, answer: &impl Fn(&Request) -> Response) {
+    while let Ok(incoming) = server.recv() {
+        // A fault in one answer costs that answer, not the loop.
+        match catch_unwind(AssertUnwindSafe(|| serve(incoming, answer))) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => log::debug!("sandbox: an answer was not taken: {error}"),
+            Err(_) => log::error!("sandbox: a request could not be answered"),
         }
     }
 }
@@ -174,6 +199,11 @@ fn serve(
     mut incoming: tiny_http::Request,
     answer: &impl Fn(&Request) -> Response,
 ) -> io::Result<()> {
+    if Peer::of(&incoming).is_none() {
+        // The gate's own proof of a lane.
+        let response = Response::text(403, "");
+        return write(incoming.into_writer(), response, false, false);
+    }
     let request = read(&mut incoming)?;
     let response = answer(&request);
     let is_head = request.method == "HEAD";
@@ -216,10 +246,6 @@ fn read(incoming: &mut tiny_http::Request) -> io::Result<Request> {
         .take(limit)
         .read_to_end(&mut request.body)?;
     if request.body.len() > BODY_BYTES_MAX {
-        io::copy(
-            &mut incoming.as_reader().take(DISCARD_BYTES_MAX),
-            &mut io::sink(),
-        )?;
         request.body = Vec::new();
         request.is_too_large = true;
     }
@@ -234,9 +260,8 @@ fn write(
     is_head: bool,
     accepts_gzip: bool,
 ) -> io::Result<()> {
-    // The listener below strands connections while idle ones are kept, so each is closed after its answer.
     let head = format!(
-        "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nConnection: close\r\n",
+        "HTTP/1.1 {} {}\r\nContent-Type: {}\r\n",
         response.status,
         reason(response.status),
         response.content_type
