@@ -213,7 +213,10 @@ fn exposure(settings: &Settings) -> Option<String> {
         settings.mixpanel.account.is_some(),
         access.token.is_some(),
     ) {
-        (true, _, _) => "everyone who can connect may use the sandbox",
+        (true, _, false) => "everyone who can connect may use the sandbox",
+        (true, _, true) => {
+            "the sandbox is for callers with the access token, or with credentials of its accounts"
+        }
         (false, false, _) => "callers bring Mixpanel credentials of their own",
         (false, true, true) => {
             "the server's Mixpanel account is for callers with the access token; others bring their own"

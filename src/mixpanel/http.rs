@@ -491,7 +491,10 @@ impl Http {
             self.caller.oauth_token.as_ref(),
             request.token,
         ];
-        let others = tokens.into_iter().flatten().chain(request.hidden.iter().copied());
+        let others = tokens
+            .into_iter()
+            .flatten()
+            .chain(request.hidden.iter().copied());
         account.chain(others.cloned()).collect()
     }
 

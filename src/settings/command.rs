@@ -248,7 +248,8 @@ fn mixpanel(given: &Given) -> Result<Config, String> {
         oauth_token: given.value("MIXPANEL_OAUTH_TOKEN").map(Secret::new),
         queries_per_hour: given.number("MIXPANEL_QUERIES_PER_HOUR")?,
         concurrent_queries: given.number("MIXPANEL_CONCURRENT_QUERIES")?,
-        cache_time: given.number("MIXPANEL_CACHE_SECONDS")?
+        cache_time: given
+            .number("MIXPANEL_CACHE_SECONDS")?
             .map(|seconds| Duration::from_secs(seconds as u64)),
         cache_bytes: given.number("MIXPANEL_CACHE_BYTES")?,
         ca_file: given.value("--ca-file").map(Into::into),
@@ -379,7 +380,11 @@ mod tests {
     #[test]
     fn the_limits_are_the_gates_own_unless_they_are_set() {
         assert_eq!(read(&[], &[]).unwrap().http.limits, Limits::default());
-        let flags = ["--connections=9", "--head-seconds=8", "--bodies-bytes=7340032"];
+        let flags = [
+            "--connections=9",
+            "--head-seconds=8",
+            "--bodies-bytes=7340032",
+        ];
         let expected = Limits {
             connections: 9,
             head_time: Duration::from_secs(8),
@@ -391,7 +396,8 @@ mod tests {
 
     #[test]
     fn what_is_neither_a_setting_nor_a_command_is_not_repeated() {
-        let expected = "there is an argument that is neither a setting nor a command; --help lists them";
+        let expected =
+            "there is an argument that is neither a setting nor a command; --help lists them";
         check_refused(&["MIXPANEL_SERVICE_ACCOUNT_SECRET=canary"], &[], expected);
         check_refused(&["--sandbox=canary"], &[], "--sandbox takes no value");
         let flag = "--mixpanel-service-account-secret";

@@ -9,7 +9,9 @@ use super::table::{Default, SETTINGS, Setting};
 pub(super) struct Given(BTreeMap<&'static str, (String, String)>);
 
 impl Given {
-    pub(super) fn from_environment(variable: impl Fn(&str) -> Option<OsString>) -> Result<Given, String> {
+    pub(super) fn from_environment(
+        variable: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Given, String> {
         let mut given = Given(BTreeMap::new());
         for setting in SETTINGS {
             let Some(name) = setting.variable else {
@@ -100,4 +102,3 @@ pub(super) fn text(place: &str, value: OsString) -> Result<String, String> {
         .into_string()
         .map_err(|_| format!("{place}: the value is not UTF-8"))
 }
-

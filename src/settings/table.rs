@@ -476,7 +476,9 @@ pub(super) fn help() -> String {
             "      {} [default: {}{}]\n",
             setting.about,
             setting.default,
-            setting.bounds().map_or(String::new(), |bounds| format!("; {bounds}")),
+            setting
+                .bounds()
+                .map_or(String::new(), |bounds| format!("; {bounds}")),
         ));
     }
     help.push_str("  -h, --help\n      this\n  -V, --version\n      the version\n");
@@ -495,7 +497,9 @@ pub fn markdown_table() -> String {
             code(setting.flag),
             code(setting.variable),
             setting.default,
-            setting.bounds().map_or(String::new(), |bounds| format!(" ({bounds})")),
+            setting
+                .bounds()
+                .map_or(String::new(), |bounds| format!(" ({bounds})")),
         ));
     }
     table
@@ -547,7 +551,10 @@ mod tests {
     fn the_variable_of_a_limit_ends_like_its_flag() {
         for setting in SETTINGS.iter().filter(|setting| setting.bounds.is_some()) {
             let Some(flag) = setting.flag else { continue };
-            let ending = flag.trim_start_matches('-').replace('-', "_").to_uppercase();
+            let ending = flag
+                .trim_start_matches('-')
+                .replace('-', "_")
+                .to_uppercase();
             let expected = format!("MIXPANEL_MCP_SERVER_{ending}");
             assert_eq!(setting.variable, Some(expected.as_str()));
         }

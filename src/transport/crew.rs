@@ -4,7 +4,8 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use threadpool::ThreadPool;
 
@@ -14,6 +15,9 @@ const RECEIVERS_MIN: usize = 2;
 const RECEIVERS_MAX: usize = 4;
 /// The stack of a thread: address space, of which only what is used takes memory.
 pub(super) const STACK_BYTES: usize = 1024 * 1024;
+
+/// How long jobs that were cancelled may take to notice it, at the end.
+const LAST_PATIENCE: Duration = Duration::from_millis(250);
 
 /// Work that may last.
 pub(super) type Job = Box<dyn FnOnce() + Send>;
@@ -29,6 +33,8 @@ struct Shared {
     /// `threadpool` starts all its threads at once, so it begins small and grows with the calls that run.
     pool: Mutex<ThreadPool>,
     state: Mutex<State>,
+    /// No job runs any more.
+    at_rest: Condvar,
     calls_max: usize,
     waiting_max: usize,
 }
@@ -79,6 +85,7 @@ impl Crew {
         Crew(Arc::new(Shared {
             pool: Mutex::new(pool),
             state: Mutex::new(state),
+            at_rest: Condvar::new(),
             calls_max,
             waiting_max,
         }))
@@ -96,6 +103,16 @@ impl Crew {
     /// How many threads receive now: so many must be woken to end.
     pub(super) fn receivers(&self) -> usize {
         self.0.state().receiving
+    }
+
+    /// Waits a moment for the last jobs, which were cancelled.
+    pub(super) fn rest(&self) {
+        let runs = |state: &mut State| state.running > 0;
+        let state = self.0.state();
+        let _ = self
+            .0
+            .at_rest
+            .wait_timeout_while(state, LAST_PATIENCE, runs);
     }
 
     /// A claim to run one job, now or when a worker is free.
@@ -181,6 +198,9 @@ impl Shared {
             } else {
                 // Under the same lock, so that no job is queued behind a worker that has just left.
                 state.running -= 1;
+                if state.running == 0 {
+                    self.at_rest.notify_all();
+                }
                 state.receiving += usize::from(after == After::Receive);
             }
         }

@@ -102,6 +102,7 @@ impl HttpServer {
             }
             self.gate.close(patience);
         });
+        self.crew.rest();
         (0..self.crew.receivers()).for_each(|_| self.server.unblock());
     }
 }

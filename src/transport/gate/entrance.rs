@@ -122,6 +122,7 @@ impl Gate {
     /// Lets nobody in any more, closes idle connections, lets running answers end and closes theirs. Returns when all are
     /// gone, or after `patience`, when it cuts the rest. Whoever waits in the server's `recv` goes on waiting.
     pub fn close(&self, patience: Duration) {
+        self.house.begin_to_close();
         // Wakes the thread that accepts, and refuses those who come.
         let _ = shutdown(&self.listener, Shutdown::Both);
         self.house.close(patience);

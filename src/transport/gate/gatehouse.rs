@@ -104,10 +104,14 @@ impl Gatehouse {
         self.closing.load(Ordering::SeqCst)
     }
 
+    /// Lets nobody in any more: from now on a failing `accept` is no fault.
+    pub(super) fn begin_to_close(&self) {
+        self.closing.store(true, Ordering::SeqCst);
+    }
+
     /// Lets idle clients go now and the others after their answer; after `patience`, cuts who is left and waits until
     /// their calls have been told.
     pub(super) fn close(&self, patience: Duration) {
-        self.closing.store(true, Ordering::SeqCst);
         let mut deadline = Instant::now() + patience;
         let mut is_cut = false;
         let mut guests = self.lock();
