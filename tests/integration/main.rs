@@ -7,15 +7,19 @@ mod contract;
 /// Upstreams for tests: one that records, one that misbehaves.
 mod support;
 
+/// Who may come in.
+mod access;
 mod analysis;
 mod cache;
 mod calls;
 mod credentials;
+mod ending;
 mod events;
 mod failures;
 mod gate;
 mod generated;
 mod ingest;
+mod limits;
 mod operations;
 mod profiles;
 mod program;
@@ -26,6 +30,7 @@ mod protocol;
 mod quota;
 mod reports;
 mod resources;
+mod secrets;
 mod stdio;
 mod table;
 mod time;

@@ -7,7 +7,7 @@ mod eras;
 /// The revisions with a handshake.
 mod legacy;
 /// An application with tools that misbehave or say what the product's do not.
-mod probe;
+pub(crate) mod probe;
 /// The stateless revision.
 mod stateless;
 /// What a running call tells its client.

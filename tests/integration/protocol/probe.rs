@@ -39,14 +39,14 @@ pub(super) const SOME: usize = 600_000;
 /// - `give_much`: [`MUCH`] bytes of text.
 /// - `give_all_kinds`: text, sound and a link, with structured content.
 /// - `break_off`: panics.
-pub(super) struct Probe {
-    pub(super) server: TestServer,
+pub(crate) struct Probe {
+    pub(crate) server: TestServer,
     now: Sender<()>,
     told: Receiver<()>,
 }
 
 impl Probe {
-    pub(super) fn start() -> Probe {
+    pub(crate) fn start() -> Probe {
         let (now, wait) = channel();
         let (tell, told) = channel();
         let application = Tools {

@@ -1,6 +1,7 @@
 //! Upstreams that a test puts in Mixpanel's place, on ports that the system picks.
 
 pub(crate) mod process;
+pub(crate) mod program;
 pub(crate) mod recorder;
 pub(crate) mod schema;
 pub(crate) mod seeded;
@@ -9,6 +10,7 @@ pub(crate) mod upstream;
 mod wire;
 
 pub(crate) use process::StdioServer;
+pub(crate) use program::Program;
 pub(crate) use recorder::Recorder;
 pub(crate) use seeded::Seeded;
 pub(crate) use server::TestServer;

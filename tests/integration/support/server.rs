@@ -128,9 +128,14 @@ impl TestServer {
         TestServer::running(url, move |patience| server.stop(patience))
     }
 
+    /// A server that someone else runs. One that listens on all addresses is spoken to on loopback.
+    pub(crate) fn at(url: String) -> TestServer {
+        TestServer::running(url, |_| ())
+    }
+
     fn running(url: String, stop: impl Fn(Duration) + Send + Sync + 'static) -> TestServer {
         TestServer {
-            url,
+            url: url.replace("//0.0.0.0:", "//127.0.0.1:"),
             stop: Box::new(stop),
             agent: agent(),
             conversations: Conversations::default(),
@@ -152,6 +157,16 @@ impl TestServer {
     /// or a misbehaving upstream in between.
     pub(crate) fn before(upstream: &str) -> TestServer {
         TestServer::before_with(upstream, &[])
+    }
+
+    /// The same with flags.
+    pub(crate) fn start_before(upstream: &str, flags: &[&str]) -> TestServer {
+        let variables = variables_before(upstream);
+        let variables: Vec<(&str, &str)> = variables
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        TestServer::start(flags, &variables)
     }
 
     /// The same with more variables.
