@@ -17,6 +17,7 @@ use super::notes::Notes;
 use super::query::MixpanelQueryClient;
 use super::quota::{Quota, Quotas};
 use super::region::Region;
+use super::rehearsal::Unsent;
 use super::stop::Stop;
 use super::zones::{ZoneKey, Zones};
 
@@ -124,8 +125,11 @@ impl Mixpanel {
 
     /// The clients of one call, whose requests end when `stop` comes.
     pub fn for_caller(&self, caller: Caller, stop: Stop) -> Clients {
-        let caller = Arc::new(caller);
-        let notes = Arc::new(Notes::default());
+        self.noting(Arc::new(caller), stop, Notes::default())
+    }
+
+    fn noting(&self, caller: Arc<Caller>, stop: Stop, notes: Notes) -> Clients {
+        let notes = Arc::new(notes);
         let hall = Arc::clone(&self.0.hall);
         let http = Http::new(hall, Arc::clone(&caller), stop, Arc::clone(&notes));
         Clients {
@@ -222,13 +226,25 @@ impl Clients {
 impl Clients {
     /// Clients of the same caller and call whose requests are noted for nobody: for what is looked up beside the question.
     pub fn aside(&self) -> Clients {
-        self.mixpanel
-            .for_caller((*self.caller).clone(), self.http.stop().clone())
+        let (caller, stop) = (Arc::clone(&self.caller), self.http.stop().clone());
+        self.mixpanel.noting(caller, stop, self.notes.aside())
     }
 
     /// Has every later request of this call asked anew, past kept answers and those on their way.
     pub fn ask_anew(&self) {
         self.notes.want_fresh();
+    }
+
+    /// Makes this call a dry run: each later request that would change something ends with [`Error::DryRun`], and is
+    /// kept for [`Clients::unsent`]. Requests that read go out.
+    pub fn rehearse(&self) {
+        self.notes.rehearsal.want();
+    }
+
+    /// What a dry run would have sent: the first 20 requests, and the number of all. None: it is no dry run.
+    pub fn unsent(&self) -> Option<(Vec<Unsent>, usize)> {
+        let rehearsal = &self.notes.rehearsal;
+        rehearsal.is_wanted().then(|| rehearsal.all())
     }
 
     /// The age of the oldest kept answer that this call was given, if it was given one.

@@ -157,6 +157,13 @@ pub enum Error {
         /// Mixpanel's words.
         words: Option<String>,
     },
+    /// A write that was taken with status 200, but not all of it, and nobody says what was not.
+    PartlyRefused {
+        /// Mixpanel's words.
+        words: Option<String>,
+    },
+    /// The call is a dry run, and the request would have changed something: it was not sent.
+    DryRun,
     /// The call was stopped.
     Cancelled,
 }
@@ -258,6 +265,8 @@ impl Error {
             Error::WrongShape { .. } => "wrong_shape",
             Error::AnswerTooLarge { .. } => "answer_too_large",
             Error::RefusedUnder200 { .. } => "refused_under_200",
+            Error::PartlyRefused { .. } => "partly_refused",
+            Error::DryRun => "dry_run",
             Error::Cancelled => "cancelled",
         }
     }
@@ -274,8 +283,23 @@ impl Error {
             Error::BadRequest { status, .. }
             | Error::ServerFault { status, .. }
             | Error::Redirected { status } => Some(*status),
-            Error::RefusedUnder200 { .. } => Some(200),
+            Error::RefusedUnder200 { .. } | Error::PartlyRefused { .. } => Some(200),
             _ => None,
+        }
+    }
+
+    /// Whether a write that failed so may have happened all the same.
+    pub fn may_have_happened(&self) -> bool {
+        match self {
+            Error::TimedOut { phase } => *phase != Phase::Connect,
+            Error::BrokenOff
+            | Error::ServerFault { .. }
+            | Error::NotJson { .. }
+            | Error::WrongShape { .. }
+            | Error::AnswerTooLarge { .. }
+            | Error::PartlyRefused { .. }
+            | Error::Cancelled => true,
+            _ => false,
         }
     }
 
@@ -299,7 +323,8 @@ impl Error {
             | Error::RateLimited { words, .. }
             | Error::ServerFault { words, .. }
             | Error::WrongCluster { words, .. }
-            | Error::RefusedUnder200 { words } => words.as_deref(),
+            | Error::RefusedUnder200 { words }
+            | Error::PartlyRefused { words } => words.as_deref(),
             _ => None,
         }
     }
@@ -498,6 +523,11 @@ impl fmt::Display for Error {
             Error::RefusedUnder200 { .. } => {
                 write!(f, "Mixpanel took the request but refused the data{said}; correct it and send it again")
             }
+            Error::PartlyRefused { .. } => write!(
+                f,
+                "Mixpanel took the request but refused a part of the data{said}; it does not say which part, so look before writing it again"
+            ),
+            Error::DryRun => f.write_str("this is a dry run, nothing was sent"),
             Error::Cancelled => f.write_str("the call was cancelled"),
         }
     }
@@ -594,6 +624,8 @@ mod tests {
             Error::WrongShape { expected: "a list" },
             Error::AnswerTooLarge { bytes_max: 10 },
             Error::RefusedUnder200 { words: words() },
+            Error::PartlyRefused { words: words() },
+            Error::DryRun,
             Error::Cancelled,
         ]
     }

@@ -21,6 +21,7 @@ use super::notes::Notes;
 use super::quota::{Quotas, Turn};
 use super::refusal::refusal;
 use super::region::Region;
+use super::rehearsal::Unsent;
 use super::request::{Body, Request, Signature};
 use super::stop::{Running, Stop};
 use super::whereabouts::region_of;
@@ -92,7 +93,7 @@ impl Http {
         understand: impl Fn(&[u8]) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let asked = self.pass(request, |answer| self.read(request, answer, &understand));
-        if request.changes_data() {
+        if request.changes_data() && !matches!(asked, Err(Error::DryRun)) {
             let project = request.project();
             let cache = &self.hall.cache;
             cache.changed(self.caller.region, project.as_ref(), request.token);
@@ -236,7 +237,7 @@ impl Http {
         };
         Http {
             caller: Arc::new(caller),
-            notes: Arc::default(),
+            notes: Arc::new(self.notes.aside()),
             ..self.clone()
         }
     }
@@ -247,6 +248,9 @@ impl Http {
         request: &Request<'_>,
         read: impl Fn(Answer) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        if request.writes() && self.notes.rehearsal.is_wanted() {
+            return Err(self.rehearse(request));
+        }
         let mut result = self.pass_here(request, read);
         if let Err(Error::WrongCluster { region, found, .. }) = &mut result
             && let Some(project) = request.project()
@@ -254,6 +258,17 @@ impl Http {
             *found = region_of(self, *region, &project);
         }
         result
+    }
+
+    /// Keeps what would be sent, up to where it would go out.
+    fn rehearse(&self, request: &Request<'_>) -> Error {
+        if let Err(error) = self.authorization(request) {
+            return error;
+        }
+        let url = self.address(request);
+        let unsent = Unsent::new(request, url, &self.secrets(request));
+        self.notes.rehearsal.note(unsent);
+        Error::DryRun
     }
 
     /// The one place through which each request passes: tries, and tries again where that is safe.
@@ -265,12 +280,15 @@ impl Http {
         let mut deadline = None;
         let mut waits = RETRY_WAITS.iter();
         let mut limited = false;
+        // The first try after which a write may have happened: what later ones say does not undo it.
+        let mut doubt = None;
         loop {
             let (region, project) = (self.caller.region, request.metered_project());
             let turn = self
                 .hall
                 .quotas
-                .turn(request.api, region, project.as_ref(), &self.stop)?;
+                .turn(request.api, region, project.as_ref(), &self.stop)
+                .map_err(|error| doubt.take().unwrap_or(error))?;
             // Waiting for the first turn has a limit of its own.
             if deadline.is_none() {
                 deadline = self.total(request).map(|total| Instant::now() + total);
@@ -283,18 +301,19 @@ impl Http {
                 return Err(Error::Cancelled);
             }
             // A 429 costs one more request at most.
-            if limited {
-                return Err(error);
-            }
-            limited = matches!(error, Error::RateLimited { .. });
-            let Some(wait) = waits
-                .next()
-                .and_then(|wait| time_to_wait(request, &error, *wait))
-            else {
-                return Err(error);
+            let wait = match limited {
+                true => None,
+                false => waits
+                    .next()
+                    .and_then(|wait| time_to_wait(request, &error, *wait)),
             };
-            if deadline.is_some_and(|deadline| Instant::now() + wait >= deadline) {
-                return Err(error);
+            limited = matches!(error, Error::RateLimited { .. });
+            let is_late = |wait| deadline.is_some_and(|deadline| Instant::now() + wait >= deadline);
+            let Some(wait) = wait.filter(|wait| !is_late(*wait)) else {
+                return Err(doubt.unwrap_or(error));
+            };
+            if request.writes() && error.may_have_happened() {
+                doubt.get_or_insert(error);
             }
             if self.stop.wait(wait) {
                 return Err(Error::Cancelled);
@@ -383,17 +402,8 @@ impl Http {
         if matches!(request.body, Body::GzippedJson(_)) {
             builder = builder.header("content-encoding", "gzip");
         }
-        match request.signature {
-            Signature::Account => {
-                let account = self.caller.account.as_ref().ok_or(Error::NoCredentials)?;
-                builder = builder.header("authorization", account.authorization());
-            }
-            Signature::OAuth => {
-                let token = self.caller.oauth_token.as_ref();
-                let token = token.ok_or(Error::NoOAuthToken)?.expose();
-                builder = builder.header("authorization", format!("Bearer {token}"));
-            }
-            Signature::None => {}
+        if let Some(authorization) = self.authorization(request)? {
+            builder = builder.header("authorization", authorization);
         }
         let outgoing = builder
             .body(body)
@@ -409,10 +419,31 @@ impl Http {
     }
 
     fn url(&self, request: &Request<'_>) -> String {
-        let base = self.hall.lines.base_url(request.api, self.caller.region);
         let query = request.query.encode();
         let mark = if query.is_empty() { "" } else { "?" };
-        format!("{base}{}{mark}{query}", request.path)
+        format!("{}{mark}{query}", self.address(request))
+    }
+
+    /// The same without its query.
+    fn address(&self, request: &Request<'_>) -> String {
+        let base = self.hall.lines.base_url(request.api, self.caller.region);
+        format!("{base}{}", request.path)
+    }
+
+    /// The header that signs a request, if it has one.
+    fn authorization(&self, request: &Request<'_>) -> Result<Option<String>, Error> {
+        match request.signature {
+            Signature::Account => {
+                let account = self.caller.account.as_ref().ok_or(Error::NoCredentials)?;
+                Ok(Some(account.authorization()))
+            }
+            Signature::OAuth => {
+                let token = self.caller.oauth_token.as_ref();
+                let token = token.ok_or(Error::NoOAuthToken)?.expose();
+                Ok(Some(format!("Bearer {token}")))
+            }
+            Signature::None => Ok(None),
+        }
     }
 
     /// The whole body of an answer, and what it says. A 400 is one only if its body has the member that makes it one.
@@ -480,6 +511,11 @@ impl Http {
         noted.failed(error);
         self.notes.failed(error, noted.id());
         turn.ended(Some(error));
+    }
+
+    /// Mixpanel's words in an answer that is a refusal in spite of its form.
+    pub(super) fn words(&self, body: &[u8], request: &Request<'_>) -> Option<String> {
+        words(body, &self.secrets(request))
     }
 
     /// What an answer may repeat of the request and nobody else may see.

@@ -60,7 +60,7 @@ impl MixpanelIngestionClient {
             answer_under_400: Some("failed_records"),
             ..Request::write(Api::Ingestion, "/import", Body::post(&json!([merge])))
         };
-        self.imported(&request, 1)
+        self.imported(&request)
     }
 
     fn identify(&self, event: &str, properties: Value, token: &Secret) -> Result<(), Error> {

@@ -53,8 +53,13 @@ impl MixpanelIngestionClient {
     ///
     /// # Errors
     ///
-    /// Those of a request. That some events were refused is no error.
-    pub fn import(&self, project: &ProjectId, events: &[Value]) -> Result<ImportOutcome, Error> {
+    /// Those of a request. That some events were refused is no error. [`Error::WrongShape`] when Mixpanel does not say
+    /// how many it stored.
+    pub fn import(
+        &self,
+        project: &ProjectId,
+        events: &[impl Serialize],
+    ) -> Result<ImportOutcome, Error> {
         let request = Request {
             body: Body::GzippedJson(gzip(events)),
             answer_under_400: Some("failed_records"),
@@ -65,28 +70,21 @@ impl MixpanelIngestionClient {
                 Pairs::of(project).with("strict", 1),
             )
         };
-        self.imported(&request, events.len() as u64)
+        self.imported(&request)
     }
 
-    /// Sends what `/import` takes: so many events.
-    pub(super) fn imported(
-        &self,
-        request: &Request<'_>,
-        sent: u64,
-    ) -> Result<ImportOutcome, Error> {
+    /// Sends what `/import` takes.
+    pub(super) fn imported(&self, request: &Request<'_>) -> Result<ImportOutcome, Error> {
         #[derive(Deserialize)]
         struct Answer {
-            num_records_imported: Option<u64>,
+            num_records_imported: u64,
             #[serde(default)]
             failed_records: Vec<FailedRecord>,
         }
 
         let answer: Answer = self.http.json(request, "the number of imported records")?;
-        let failed = answer.failed_records.len() as u64;
         Ok(ImportOutcome {
-            stored: answer
-                .num_records_imported
-                .unwrap_or(sent.saturating_sub(failed)),
+            stored: answer.num_records_imported,
             failed: answer.failed_records,
         })
     }
@@ -96,8 +94,8 @@ impl MixpanelIngestionClient {
     ///
     /// # Errors
     ///
-    /// [`Error::RefusedUnder200`] when the events are not well formed, and those of a request. Mixpanel does not say
-    /// whether it knows the token.
+    /// [`Error::RefusedUnder200`] when the events are not well formed, [`Error::PartlyRefused`] when some are not, and
+    /// those of a request. Mixpanel does not say whether it knows the token.
     pub fn track(&self, token: &Secret, events: &[Value]) -> Result<(), Error> {
         let events = events
             .iter()
@@ -153,9 +151,16 @@ impl MixpanelIngestionClient {
     pub(super) fn taken(&self, request: &Request<'_>) -> Result<(), Error> {
         let expected = "a status of 1";
         let answer: Value = self.http.json(request, expected)?;
-        match answer.get("status").unwrap_or(&answer).as_u64() {
-            Some(1) => Ok(()),
-            _ => Err(Error::WrongShape { expected }),
+        if answer.get("status").unwrap_or(&answer).as_u64() != Some(1) {
+            return Err(Error::WrongShape { expected });
+        }
+        // One good item is enough for a status of 1.
+        match answer.get("error") {
+            None | Some(Value::Null) => Ok(()),
+            Some(Value::String(words)) if words.is_empty() => Ok(()),
+            Some(_) => Err(Error::PartlyRefused {
+                words: self.http.words(answer.to_string().as_bytes(), request),
+            }),
         }
     }
 }
@@ -178,7 +183,7 @@ fn with_member(mut item: Value, name: &str, token: &Secret) -> Value {
 }
 
 /// Writing into memory cannot fail, and neither can writing a JSON value as JSON.
-fn gzip(events: &[Value]) -> Vec<u8> {
+fn gzip(events: &[impl Serialize]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     let _ = serde_json::to_writer(&mut encoder, events);
     encoder.finish().unwrap_or_default()

@@ -45,6 +45,7 @@ mod question;
 mod quota;
 mod refusal;
 mod region;
+mod rehearsal;
 mod report;
 mod request;
 mod resolver;
@@ -80,6 +81,7 @@ pub use question::{
 };
 pub use quota::Quota;
 pub use region::Region;
+pub use rehearsal::Unsent;
 pub use report::{
     ActivityEvent, Cohort, Frequency, Funnel, FunnelDay, FunnelMeta, FunnelStep, Insights, Profile,
     ProfilePage, PropertyCount, Retention, SavedCohort, SavedFunnel, Series, TopEvent,

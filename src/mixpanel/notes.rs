@@ -2,12 +2,13 @@
 //! clients. What is made of them is left to the caller.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::api::Api;
 use super::credentials::ProjectId;
 use super::error::Error;
+use super::rehearsal::Rehearsal;
 
 /// No call asks about more projects; of more, nothing is noted.
 const PROJECTS_MAX: usize = 16;
@@ -15,6 +16,7 @@ const PROJECTS_MAX: usize = 16;
 #[derive(Default)]
 pub(super) struct Notes {
     fresh: AtomicBool,
+    pub(super) rehearsal: Arc<Rehearsal>,
     noted: Mutex<Noted>,
 }
 
@@ -26,6 +28,14 @@ struct Noted {
 }
 
 impl Notes {
+    /// Notes of their own for what is done beside the call; a dry run stays one.
+    pub(super) fn aside(&self) -> Notes {
+        Notes {
+            rehearsal: Arc::clone(&self.rehearsal),
+            ..Notes::default()
+        }
+    }
+
     /// Wants every answer anew.
     pub(super) fn want_fresh(&self) {
         self.fresh.store(true, Ordering::Relaxed);

@@ -149,18 +149,26 @@ impl<'a> Request<'a> {
         self.query.get("project_id").and_then(ProjectId::parse)
     }
 
-    /// How long its answer may be given again. A form in the query API is a long question, any other body changes
-    /// something.
+    /// How long its answer may be given again.
     pub(super) fn keep(&self) -> Keep {
-        match (&self.body, self.api) {
-            (Body::None, _) | (Body::Form(_), Api::Query) => self.keep,
-            _ => Keep::Never,
+        if self.writes() {
+            Keep::Never
+        } else {
+            self.keep
         }
+    }
+
+    /// Whether it changes something at Mixpanel. A form in the query API is a long question.
+    pub(super) fn writes(&self) -> bool {
+        !matches!(
+            (&self.body, self.api),
+            (Body::None, _) | (Body::Form(_), Api::Query)
+        )
     }
 
     /// Whether it changes a project's data.
     pub(super) fn changes_data(&self) -> bool {
-        self.api == Api::Ingestion && !matches!(self.body, Body::None)
+        self.api == Api::Ingestion && self.writes()
     }
 }
 

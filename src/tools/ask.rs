@@ -37,6 +37,7 @@ pub struct Ask {
 struct Noted {
     dated: Option<Dated>,
     nearest: Option<Vec<String>>,
+    warnings: Vec<String>,
 }
 
 impl Ask {
@@ -107,6 +108,15 @@ impl Ask {
     /// Notes names that may have been meant.
     pub(super) fn note_nearest(&self, names: Vec<String>) {
         self.with_noted(|noted| noted.nearest = Some(names));
+    }
+
+    /// Notes what a writing tool does otherwise than one may expect.
+    pub(super) fn warn(&self, warning: String) {
+        self.with_noted(|noted| noted.warnings.push(warning));
+    }
+
+    pub(super) fn warnings(&self) -> Vec<String> {
+        self.with_noted(|noted| noted.warnings.clone())
     }
 
     pub(super) fn dated(&self) -> Option<Dated> {

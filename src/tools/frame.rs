@@ -1,12 +1,12 @@
 //! What the calls of all tools share: `fresh`, how old a kept answer is, which days were meant, what is left of the
-//! quota, which request failed. No tool declares, reads or writes these itself.
+//! quota, which request failed; `dry_run` and what it would have sent. No tool declares, reads or writes these itself.
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use crate::mcp::call::Call;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Context, Effect, Failure, Tool};
-use crate::mixpanel::{Quota, instant};
+use crate::mixpanel::{Error, Quota, Unsent, instant};
 
 use super::ask::{Ask, counted};
 
@@ -16,19 +16,34 @@ const READING: &[Field] = &[
     Field::sometimes("cached_age_s", Shape::Count),
     Field::sometimes("quota", Shape::Words),
 ];
-const NAMING: &[Field] = &[Field::sometimes(
-    "nearest_names",
-    Shape::List {
-        item: &Shape::Words,
-        min: 0,
-        max: usize::MAX,
-    },
-)];
+const NAMING: &[Field] = &[Field::sometimes("nearest_names", WORDS)];
 const DATED: &[Field] = &[
     Field::sometimes("from_date", Shape::Words),
     Field::sometimes("to_date", Shape::Words),
     Field::sometimes("timezone", Shape::Words),
     Field::sometimes("dates_note", Shape::Words),
+];
+const DRY_RUN: &str = "dry_run";
+const REHEARSED: &[Field] = &[
+    Field::sometimes(DRY_RUN, Shape::Flag).about("Only show what would be sent. Default false.")
+];
+const WORDS: Shape = Shape::List {
+    item: &Shape::Words,
+    min: 0,
+    max: usize::MAX,
+};
+const WRITING: &[Field] = &[
+    Field::sometimes("warnings", WORDS),
+    Field::sometimes(DRY_RUN, Shape::Flag),
+    Field::sometimes(
+        "requests",
+        Shape::List {
+            item: &Shape::MapOf(&Shape::Words),
+            min: 0,
+            max: usize::MAX,
+        },
+    )
+    .about("What a dry run would have sent."),
 ];
 /// Arguments that are names of events or properties.
 const NAMES: &[&str] = &["event", "event_names", "steps", "born_event", "property"];
@@ -41,13 +56,13 @@ impl Context for Ask {
     fn params(tool: &Tool<Ask>) -> &'static [Field] {
         match tool.effect {
             Effect::Reads => FRESH,
-            Effect::Adds | Effect::Sets | Effect::Destroys(_) => &[],
+            Effect::Adds | Effect::Sets | Effect::Destroys(_) => REHEARSED,
         }
     }
 
     fn output(tool: &Tool<Ask>) -> Vec<Field> {
         if !tool.effect.reads() {
-            return Vec::new();
+            return WRITING.to_vec();
         }
         let mut fields = READING.to_vec();
         if tool.params.iter().any(|field| NAMES.contains(&field.name)) {
@@ -60,11 +75,25 @@ impl Context for Ask {
         fields
     }
 
+    fn stand_in(tool: &Tool<Ask>) -> Option<&'static str> {
+        (!tool.effect.reads()).then_some(DRY_RUN)
+    }
+
+    fn is_rehearsal(&self) -> bool {
+        let clients = self.mixpanel();
+        clients.is_ok_and(|clients| clients.unsent().is_some())
+    }
+
     fn begin(&self, _: &Tool<Ask>, arguments: &Value) {
-        if arguments.get("fresh") == Some(&Value::Bool(true))
-            && let Ok(clients) = self.mixpanel()
-        {
+        let Ok(clients) = self.mixpanel() else {
+            return;
+        };
+        let wants = |name: &str| arguments.get(name) == Some(&Value::Bool(true));
+        if wants("fresh") {
             clients.ask_anew();
+        }
+        if wants(DRY_RUN) {
+            clients.rehearse();
         }
     }
 
@@ -72,6 +101,17 @@ impl Context for Ask {
         let Ok(clients) = self.mixpanel() else {
             return;
         };
+        if let Some(unsent) = clients.unsent() {
+            tell_rehearsal(answer, unsent);
+        }
+        let warnings = self.warnings();
+        if !warnings.is_empty() {
+            let told = match answer {
+                Ok(answer) => &mut answer.data,
+                Err(failure) => &mut failure.facts,
+            };
+            told.insert("warnings".into(), warnings.into());
+        }
         match answer {
             Ok(answer) if tool.effect.reads() => {
                 let data = &mut answer.data;
@@ -103,6 +143,44 @@ impl Context for Ask {
             }
         }
     }
+}
+
+/// Puts what would have been sent in the place of a tool's answer; beside it, where the tool came to one.
+fn tell_rehearsal(answer: &mut Result<Answer, Failure>, (unsent, number): (Vec<Unsent>, usize)) {
+    let is_dry = |failure: &Failure| {
+        failure.facts.get("kind").and_then(Value::as_str) == Some(Error::DryRun.kind())
+    };
+    if answer.as_ref().is_err_and(is_dry) {
+        *answer = Ok(Answer {
+            summary: String::new(),
+            data: Map::new(),
+        });
+    }
+    // Another failure is one of the call itself: it would not have come so far.
+    let Ok(Answer { summary, data }) = answer else {
+        return;
+    };
+    let own = match summary.as_str() {
+        "" => String::new(),
+        own => format!("; {own}"),
+    };
+    *summary = format!(
+        "dry run, nothing was sent: {} would be{own}",
+        counted(number, "request")
+    );
+    let requests: Vec<Value> = unsent.into_iter().map(shown).collect();
+    data.insert(DRY_RUN.into(), true.into());
+    data.insert("requests".into(), requests.into());
+}
+
+fn shown(unsent: Unsent) -> Value {
+    let Unsent {
+        method,
+        url,
+        query,
+        body,
+    } = unsent;
+    json!({"method": method, "url": url, "query": query, "body": body})
 }
 
 /// `5 of 60 requests an hour to the query API are left to project 7`
