@@ -1,4 +1,5 @@
-//! The ingest toolset: what is sent arrives once, and what is refused is never told as a success.
+//! The ingest toolset: what is sent arrives once, and what is refused is never told as a success. Imports have their own
+//! file, as have dry runs.
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
@@ -8,13 +9,13 @@ use crate::support::{Answer, Ending, Recorder, TestServer, Upstream, server};
 
 const TOKEN: (&str, &str) = ("MIXPANEL_PROJECT_TOKEN", "sandbox");
 
-fn now_s() -> i64 {
+pub(super) fn now_s() -> i64 {
     Timestamp::now().as_second()
 }
 
 /// How often an event came in the last month, as Mixpanel counts.
 #[track_caller]
-fn count_of(server: &TestServer, event: &str) -> Value {
+pub(super) fn count_of(server: &TestServer, event: &str) -> Value {
     let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
     let arguments = json!({
         "event": event,
@@ -25,7 +26,7 @@ fn count_of(server: &TestServer, event: &str) -> Value {
 }
 
 #[track_caller]
-fn has(words: &Value, parts: &[&str]) {
+pub(super) fn has(words: &Value, parts: &[&str]) {
     let words = words.as_str().unwrap();
     for part in parts {
         assert!(words.contains(part), "{part:?} is not in {words:?}");
@@ -201,6 +202,27 @@ fn a_zero_under_200_is_a_failure() {
 }
 
 #[test]
+fn a_one_with_an_error_beside_it_is_no_success() {
+    let mixpanel = Upstream::answering(|_, _| {
+        Answer::json(
+            200,
+            &json!({"status": 1, "error": "some data points failed"}),
+        )
+    });
+    let server = TestServer::before_with(&mixpanel.url(), &[TOKEN]);
+    let facts = server.failure(
+        "mixpanel_track_batch_events",
+        json!({"events": [{"event": "a"}, {"event": "b"}]}),
+    );
+    assert_eq!(facts["kind"], "partly_refused");
+    has(
+        &facts["error"],
+        &["some data points failed", "may have arrived"],
+    );
+    assert_eq!(facts["sent"].as_array().unwrap().len(), 2);
+}
+
+#[test]
 fn events_that_may_have_arrived_can_be_sent_again_under_the_same_ids() {
     let mixpanel =
         Upstream::answering(|_, _| Answer::text(200, "1234").stopping_after(1, Ending::Closed));
@@ -215,130 +237,6 @@ fn events_that_may_have_arrived_can_be_sent_again_under_the_same_ids() {
         facts["sent"],
         json!([{"insert_id": properties["$insert_id"], "time": properties["time"]}])
     );
-}
-
-#[test]
-fn an_import_keeps_its_ids_when_it_is_tried_again() {
-    let mixpanel = Upstream::answering(|_, nth| match nth {
-        0 => Answer::empty(503),
-        _ => Answer::json(
-            200,
-            &json!({"code": 200, "num_records_imported": 1, "status": "OK"}),
-        ),
-    });
-    let server = TestServer::before(&mixpanel.url());
-    let data = server.data(
-        "mixpanel_import_events",
-        json!({"project_id": "12345", "events": [{"event": "e"}]}),
-    );
-    assert_eq!(data["stored"], 1);
-    let requests = mixpanel.requests();
-    assert_eq!(requests.len(), 2);
-    assert_eq!(requests[0].json(), requests[1].json());
-    assert!(requests[0].json()[0]["properties"]["$insert_id"].is_string());
-}
-
-#[test]
-fn an_import_tells_which_events_were_refused_and_stores_the_others() {
-    let server = TestServer::sandbox();
-    let events = json!([
-        {"event": "Part", "distinct_id": "u1"},
-        {"event": "Part", "distinct_id": "null"},
-        {"event": "Part", "distinct_id": "u2", "properties": {"time": now_s() + 2 * 24 * 3600}},
-        {"event": "Part", "distinct_id": "u3", "properties": {"$insert_id": "not/allowed"}},
-    ]);
-    let facts = server.failure(
-        "mixpanel_import_events",
-        json!({"project_id": "12345", "events": events}),
-    );
-    assert_eq!(facts["kind"], "events_refused");
-    assert_eq!(
-        (&facts["stored"], &facts["refused"]),
-        (&json!(1), &json!(3))
-    );
-    assert_eq!(facts["truncated"], false);
-    has(
-        &facts["error"],
-        &[
-            "stored 1 of 4 events",
-            "events[1]",
-            "events[2]",
-            "events[3]",
-            "only them again",
-        ],
-    );
-    let failed = facts["failed"].as_array().unwrap();
-    let told: Vec<_> = failed
-        .iter()
-        .map(|record| (&record["index"], record["field"].as_str().unwrap()))
-        .collect();
-    assert_eq!(
-        told,
-        [
-            (&json!(1), "properties.distinct_id"),
-            (&json!(2), "properties.time"),
-            (&json!(3), "properties.$insert_id"),
-        ]
-    );
-    assert_eq!(failed[2]["insert_id"], "not/allowed");
-    assert_eq!(failed[2]["event"], "Part");
-    assert_eq!(count_of(&server, "Part"), 1);
-}
-
-#[test]
-fn many_refused_events_are_told_in_part() {
-    let server = TestServer::sandbox();
-    let events = vec![json!({"event": "Many", "distinct_id": "null"}); 2_000];
-    let facts = server.failure(
-        "mixpanel_import_events",
-        json!({"project_id": "12345", "events": events}),
-    );
-    assert_eq!(
-        (&facts["stored"], &facts["refused"]),
-        (&json!(0), &json!(2_000))
-    );
-    assert_eq!(facts["failed"].as_array().unwrap().len(), 100);
-    assert_eq!(facts["truncated"], true);
-    has(&facts["error"], &["and 1990 more"]);
-}
-
-#[test]
-fn an_answer_that_counts_fewer_events_than_were_sent_is_no_success() {
-    let mixpanel = Upstream::answering(|_, _| {
-        Answer::json(
-            200,
-            &json!({"code": 200, "num_records_imported": 1, "status": "OK"}),
-        )
-    });
-    let facts = TestServer::before(&mixpanel.url()).failure(
-        "mixpanel_import_events",
-        json!({"project_id": "12345", "events": [{"event": "a"}, {"event": "b"}]}),
-    );
-    assert_eq!(facts["kind"], "events_refused");
-    has(&facts["error"], &["stored 1 of 2 events", "did not say"]);
-}
-
-#[test]
-fn an_event_that_is_imported_twice_under_its_id_counts_once() {
-    let server = TestServer::sandbox();
-    let event = json!({"event": "Twice", "distinct_id": "u", "properties": {"$insert_id": "twice-1", "time": now_s() - 60}});
-    for _ in 0..2 {
-        let data = server.data(
-            "mixpanel_import_events",
-            json!({"project_id": "12345", "events": [event]}),
-        );
-        assert_eq!(data["stored"], 1);
-    }
-    assert_eq!(count_of(&server, "Twice"), 1);
-}
-
-#[test]
-fn an_account_that_may_only_read_is_told_so() {
-    let viewer = [("x-auth-token", "viewer:viewer:12345")];
-    let arguments = json!({"project_id": "12345", "events": [{"event": "e"}]});
-    let answer = TestServer::shared().call_with(&viewer, "mixpanel_import_events", arguments);
-    assert!(answer.is_error);
-    assert_eq!(answer.data["kind"], "forbidden", "{}", answer.data);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! An event before it is sent: completed, and checked where Mixpanel would drop it without a word.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -13,6 +15,8 @@ const DEPTH_MAX: usize = 3;
 /// An event, or an update of a profile, is smaller than this as JSON.
 pub(super) const ITEM_BYTES_MAX: usize = 1_000_000;
 const INSERT_ID_BYTES_MAX: usize = 36;
+/// Mixpanel keeps no more of a string.
+pub(super) const STRING_CHARS_MAX: usize = 255;
 /// Times below are seconds, above milliseconds.
 const SECONDS_BELOW: i64 = 100_000_000_000;
 /// 1971-01-01.
@@ -42,19 +46,71 @@ const FORBIDDEN_IDS: &[&str] = &[
     "{}",
 ];
 
-/// The time of the call in milliseconds since 1970.
-pub(super) fn now_ms() -> i64 {
-    Timestamp::now().as_millisecond()
+/// What the events of one call get that bring no time or id of their own.
+pub(super) struct Stamp {
+    /// The time of the call in milliseconds since 1970.
+    pub(super) now_ms: i64,
+    /// 24 hexadecimal digits of chance.
+    prefix: String,
+}
+
+impl Stamp {
+    pub(super) fn new() -> Result<Stamp, Failure> {
+        let mut random = [0; 12];
+        getrandom::fill(&mut random).map_err(|_| {
+            Failure::new(
+                "no_random",
+                "the system gives no random numbers for $insert_id; nothing was sent, give your own",
+            )
+        })?;
+        Ok(Stamp {
+            now_ms: Timestamp::now().as_millisecond(),
+            prefix: random.iter().map(|byte| format!("{byte:02x}")).collect(),
+        })
+    }
+
+    /// The id of the event at this place of the call.
+    pub(super) fn insert_id(&self, place: impl fmt::Display) -> String {
+        format!("{}-{place}", self.prefix)
+    }
+}
+
+/// A rule of Mixpanel's that an event breaks.
+#[derive(Debug, PartialEq)]
+pub(super) struct Fault {
+    /// Which part of the event; nothing is the whole.
+    pub(super) field: String,
+    /// What is wrong with it.
+    pub(super) message: String,
+}
+
+impl Fault {
+    fn new(field: &str, message: impl Into<String>) -> Fault {
+        Fault {
+            field: field.into(),
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.field.as_str() {
+            "" => f.write_str(&self.message),
+            field => write!(f, "{field}: {}", self.message),
+        }
+    }
 }
 
 /// An event in Mixpanel's form, with all that makes it safe to send twice: `time` and `$insert_id` are made here
-/// where they are missing, and then stay. A `distinct_id` among the properties is kept. Null counts as missing.
+/// where they are missing, and then stay. `place` tells it from the others of its call. A `distinct_id` among the properties is kept. Null counts as missing.
 pub(super) fn complete(
     name: String,
     properties: Option<Map<String, Value>>,
     distinct_id: Option<String>,
-    now_ms: i64,
-) -> Result<Value, Failure> {
+    stamp: &Stamp,
+    place: usize,
+) -> Value {
     let mut properties = properties.unwrap_or_default();
     let distinct_id = match properties.remove("distinct_id") {
         None | Some(Value::Null) => distinct_id.map(Value::from),
@@ -65,74 +121,107 @@ pub(super) fn complete(
     // Without anyone the event counts, and is nobody's.
     properties.insert("distinct_id".into(), distinct_id.unwrap_or(json!("")));
     let time = match properties.remove("time") {
-        None | Some(Value::Null) => now_ms.into(),
+        None | Some(Value::Null) => stamp.now_ms.into(),
         Some(given) => given.as_f64().map_or(given.clone(), |number| {
             given.as_i64().map_or_else(|| whole(number), Value::from)
         }),
     };
     properties.insert("time".into(), time);
     let insert_id = match properties.remove("$insert_id") {
-        None | Some(Value::Null) => new_insert_id()?.into(),
+        None | Some(Value::Null) => stamp.insert_id(place).into(),
         Some(given) => given,
     };
     properties.insert("$insert_id".into(), insert_id);
-    Ok(json!({"event": name, "properties": properties}))
+    json!({"event": name, "properties": properties})
 }
 
 /// Every rule of Mixpanel's that a completed event breaks.
-pub(super) fn faults(event: &Value, now_ms: i64) -> Vec<String> {
+pub(super) fn faults(event: &Value, now_ms: i64) -> Vec<Fault> {
     let mut faults = Vec::new();
     if event["event"]
         .as_str()
         .is_none_or(|name| name.trim().is_empty())
     {
-        faults.push("event: must not be blank".into());
+        faults.push(Fault::new("event", "must not be blank"));
     }
     let properties = &event["properties"];
     faults.extend(distinct_id_fault(&properties["distinct_id"]));
     match &properties["$insert_id"] {
         Value::String(id) if is_insert_id(id) => (),
-        other => faults.push(format!(
-            "properties.$insert_id: must be 1 to {INSERT_ID_BYTES_MAX} letters, digits or -, and not a word for nothing, got {}",
-            shortly(other)
-        )),
+        other => {
+            let message = format!(
+                "must be 1 to {INSERT_ID_BYTES_MAX} letters, digits or -, and not a word for nothing, got {}",
+                shortly(other)
+            );
+            faults.push(Fault::new("properties.$insert_id", message));
+        }
     }
-    match time_ms(event) {
-        None => faults.push(format!(
-            "properties.time: must be whole seconds or milliseconds since 1970, got {}",
+    let time_fault = match time_ms(event) {
+        None => Some(format!(
+            "must be whole seconds or milliseconds since 1970, got {}",
             shortly(&properties["time"])
         )),
-        Some(time) if time < TIME_MS_MIN => {
-            faults.push("properties.time: is before 1971".into());
-        }
+        Some(time) if time < TIME_MS_MIN => Some("is before 1971".into()),
         Some(time) if time > now_ms.saturating_add(FUTURE_MS_MAX) => {
-            faults.push("properties.time: is more than an hour in the future".into());
+            Some("is more than an hour in the future".into())
         }
-        Some(_) => (),
-    }
+        Some(_) => None,
+    };
+    faults.extend(time_fault.map(|message| Fault::new("properties.time", message)));
     faults.extend(size_fault("properties", properties, 0));
     let bytes = event.to_string().len();
     if bytes >= ITEM_BYTES_MAX {
-        faults.push(format!(
-            "is {bytes} bytes as JSON, must be under {ITEM_BYTES_MAX}"
-        ));
+        let message = format!("is {bytes} bytes as JSON, must be under {ITEM_BYTES_MAX}");
+        faults.push(Fault::new("", message));
     }
     faults
 }
 
 /// Why an id of a user cannot be sent.
-pub(super) fn distinct_id_fault(id: &Value) -> Option<String> {
+pub(super) fn distinct_id_fault(id: &Value) -> Option<Fault> {
     match id {
-        Value::String(id) if FORBIDDEN_IDS.contains(&id.as_str()) => Some(format!(
-            "distinct_id: {} stands for nobody, Mixpanel refuses it; give the user's own id",
-            quoted(id)
-        )),
+        Value::String(id) if FORBIDDEN_IDS.contains(&id.as_str()) => {
+            let message = format!(
+                "{} stands for nobody, Mixpanel refuses it; give the user's own id",
+                quoted(id)
+            );
+            Some(Fault::new("distinct_id", message))
+        }
         Value::String(_) => None,
-        other => Some(format!(
-            "properties.distinct_id: must be a string, got {}",
-            shortly(other)
-        )),
+        other => {
+            let message = format!("must be a string, got {}", shortly(other));
+            Some(Fault::new("properties.distinct_id", message))
+        }
     }
+}
+
+/// The strings of which Mixpanel keeps only the beginning, by their paths.
+pub(super) fn long_strings(event: &Value) -> Vec<String> {
+    fn walk(path: &str, value: &Value, long: &mut Vec<String>) {
+        match value {
+            // There are no more characters than bytes, so those of most need not be counted.
+            Value::String(text)
+                if text.len() > STRING_CHARS_MAX && text.chars().count() > STRING_CHARS_MAX =>
+            {
+                long.push(path.to_owned());
+            }
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    walk(&format!("{path}[{index}]"), item, long);
+                }
+            }
+            Value::Object(members) => {
+                for (name, member) in members {
+                    walk(&format!("{path}.{name}"), member, long);
+                }
+            }
+            _ => (),
+        }
+    }
+
+    let mut long = Vec::new();
+    walk("properties", &event["properties"], &mut long);
+    long
 }
 
 /// Whether `/track` still takes the event: it drops old ones without a word.
@@ -155,18 +244,6 @@ fn time_ms(event: &Value) -> Option<i64> {
     }
 }
 
-/// 32 hexadecimal digits of chance.
-fn new_insert_id() -> Result<String, Failure> {
-    let mut random = [0; 16];
-    getrandom::fill(&mut random).map_err(|_| {
-        Failure::new(
-            "no_random",
-            "the system gives no random numbers for $insert_id; nothing was sent, give your own",
-        )
-    })?;
-    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
 fn is_insert_id(id: &str) -> bool {
     (1..=INSERT_ID_BYTES_MAX).contains(&id.len())
         && id
@@ -176,19 +253,19 @@ fn is_insert_id(id: &str) -> bool {
 }
 
 /// The first list or object that is too long or too deep. `depth` 0 is the properties themselves.
-fn size_fault(path: &str, value: &Value, depth: usize) -> Option<String> {
+fn size_fault(path: &str, value: &Value, depth: usize) -> Option<Fault> {
     let length = match value {
         Value::Array(items) => items.len(),
         Value::Object(members) => members.len(),
         _ => return None,
     };
     if depth > DEPTH_MAX {
-        return Some(format!("{path}: lies deeper than {DEPTH_MAX} levels"));
+        let message = format!("lies deeper than {DEPTH_MAX} levels");
+        return Some(Fault::new(path, message));
     }
     if length >= MEMBERS_MAX {
-        return Some(format!(
-            "{path}: has {length} members, must be fewer than {MEMBERS_MAX}"
-        ));
+        let message = format!("has {length} members, must be fewer than {MEMBERS_MAX}");
+        return Some(Fault::new(path, message));
     }
     match value {
         Value::Array(items) => items
@@ -220,18 +297,19 @@ mod tests {
     #[track_caller]
     fn completed(properties: Value, distinct_id: Option<&str>) -> Value {
         let properties = properties.as_object().cloned();
-        complete(
-            "Buy".into(),
-            properties,
-            distinct_id.map(str::to_owned),
-            NOW_MS,
-        )
-        .unwrap()
+        let stamp = Stamp {
+            now_ms: NOW_MS,
+            ..Stamp::new().unwrap()
+        };
+        let distinct_id = distinct_id.map(str::to_owned);
+        complete("Buy".into(), properties, distinct_id, &stamp, 1_999)
     }
 
     #[track_caller]
     fn check(properties: Value, expected: &[&str]) {
-        assert_eq!(faults(&completed(properties, None), NOW_MS), expected);
+        let faults = faults(&completed(properties, None), NOW_MS);
+        let told: Vec<String> = faults.iter().map(Fault::to_string).collect();
+        assert_eq!(told, expected);
     }
 
     #[test]
@@ -242,10 +320,10 @@ mod tests {
         assert_eq!(properties["distinct_id"], "u1");
         assert_eq!(properties["time"], NOW_MS);
         let id = properties["$insert_id"].as_str().unwrap();
-        assert!(is_insert_id(id) && id.len() == 32, "{id}");
+        assert!(is_insert_id(id) && id.ends_with("-1999"), "{id}");
         let another = completed(json!({"a": 1}), Some("u1"));
         assert_ne!(another["properties"]["$insert_id"], id);
-        assert_eq!(faults(&event, NOW_MS), [""; 0]);
+        assert_eq!(faults(&event, NOW_MS), []);
     }
 
     #[test]
@@ -333,7 +411,21 @@ mod tests {
             NOW_MS,
         );
         assert_eq!(large.len(), 1);
-        assert!(large[0].ends_with("must be under 1000000"), "{large:?}");
+        assert!(
+            large[0].message.ends_with("must be under 1000000"),
+            "{large:?}"
+        );
+    }
+
+    #[test]
+    fn a_string_of_more_than_255_characters_is_found_wherever_it_stands() {
+        let (fits, long) = ("é".repeat(255), "é".repeat(256));
+        let event = completed(
+            json!({"a": fits, "b": long, "c": [{"d": fits}, {"d": long}]}),
+            None,
+        );
+        let paths = ["properties.b", "properties.c[1].d"];
+        assert_eq!(long_strings(&event), paths);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Events and profiles go in.
 
 mod event;
+mod import;
 mod profile;
 mod sending;
 

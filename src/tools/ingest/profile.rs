@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::event::{ITEM_BYTES_MAX, distinct_id_fault};
+use super::event::{Fault, ITEM_BYTES_MAX, distinct_id_fault};
 use crate::mcp::args::{Arg as _, Id, Text, args, choice};
 use crate::mcp::consent::Loss;
 use crate::mcp::shape::{Field, Shape};
@@ -134,7 +134,8 @@ fn set_user_profile(ask: &Ask, args: SetUserProfile) -> Result<Answer, Failure> 
 
 /// Mixpanel answers 200 to what it cannot use, so it is told before.
 fn faults(distinct_id: &str, operation: Operation, properties: &Map<String, Value>) -> Vec<String> {
-    let mut faults: Vec<String> = distinct_id_fault(&distinct_id.into()).into_iter().collect();
+    let fault = distinct_id_fault(&distinct_id.into());
+    let mut faults: Vec<String> = fault.iter().map(Fault::to_string).collect();
     let word = operation.word();
     match operation {
         Operation::Delete if !properties.is_empty() => faults.push(format!(

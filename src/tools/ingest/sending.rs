@@ -2,24 +2,20 @@
 //!
 //! `/track` answers 1 whatever becomes of the events, so they are checked before. `/import` judges each event itself.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::event::{complete, faults, identity, is_recent, now_ms};
+use super::event::{STRING_CHARS_MAX, Stamp, complete, faults, identity, is_recent, long_strings};
+use super::import::{Import, Refused};
 use crate::mcp::args::{Arg as _, Id, List, Text, args};
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
-use crate::mixpanel::{Error, FailedRecord, ImportOutcome, ProjectId};
+use crate::mixpanel::Error;
 use crate::tools::ask::{Ask, bad_arguments, counted, object};
 
-/// The most bytes of JSON that `/import` takes.
-const IMPORT_BYTES_MAX: usize = 10_000_000;
 /// The most events of a batch.
 const BATCH_MAX: usize = 50;
-/// The most refused events that a failure lists as facts, and in words.
-const REFUSED_LISTED_MAX: usize = 100;
-const REFUSED_TOLD_MAX: usize = 10;
-/// The most characters of Mixpanel's words about one event.
-const WORDS_CHARS_MAX: usize = 200;
+/// The most strings that a warning names.
+const CUTS_TOLD_MAX: usize = 5;
 
 pub(super) const TRACK_EVENT: Tool<Ask> = Tool {
     name: "mixpanel_track_event",
@@ -44,7 +40,7 @@ pub(super) const TRACK_BATCH_EVENTS: Tool<Ask> = Tool {
 pub(super) const IMPORT_EVENTS: Tool<Ask> = Tool {
     name: "mixpanel_import_events",
     title: "Import events",
-    about: "Imports 1 to 2000 events of any age. Mixpanel stores the good ones also when it refuses others, and the result tells which and why: send only those again. Needs a service account that may import (owner or admin). Costs no query quota.",
+    about: "Imports 1 to 2000 events of any age. Good ones are stored also where others are refused, here or by Mixpanel: the result tells which and why, send only those again. Needs a service account that may import (owner or admin). Costs no query quota.",
     effect: Effect::Adds,
     params: ImportEvents::FIELDS,
     output: &[Field::always("stored", Shape::Count)],
@@ -133,8 +129,9 @@ fn track(
     path: fn(usize) -> String,
 ) -> Result<Answer, Failure> {
     let clients = ask.mixpanel()?;
-    let now_ms = now_ms();
-    let events = completed(inputs, now_ms)?;
+    let stamp = Stamp::new()?;
+    let now_ms = stamp.now_ms;
+    let events = completed(inputs, &stamp);
     let all_faults: Vec<String> = events
         .iter()
         .enumerate()
@@ -146,6 +143,7 @@ fn track(
     if !all_faults.is_empty() {
         return Err(bad_arguments(all_faults));
     }
+    warn_of_cuts(ask, &events);
 
     // With a token alone no project need be named.
     let project = ask.project(project_id);
@@ -167,7 +165,9 @@ fn track(
         }
         None => {
             let project = project?;
-            let stored = import(ask, &project, &events).map_err(|mut failure| {
+            let import = Import::run(ask, &project, &events, Vec::new())?;
+            let stored = import.all_stored(ask, &project, &events, &stamp);
+            let stored = stored.map_err(|mut failure| {
                 if token.is_some() {
                     failure.text = format!(
                         "an event is older than five days, which /track drops, so an import was tried: {}",
@@ -193,8 +193,16 @@ fn track(
 
 fn import_events(ask: &Ask, args: ImportEvents) -> Result<Answer, Failure> {
     let project = ask.project(Some(&args.project_id))?;
-    let events = completed(args.events.0, now_ms())?;
-    let stored = import(ask, &project, &events)?;
+    let stamp = Stamp::new()?;
+    let events = completed(args.events.0, &stamp);
+    let refused = events.iter().enumerate().filter_map(|(place, event)| {
+        let faults = faults(event, stamp.now_ms);
+        (!faults.is_empty()).then(|| Refused::before(place, &faults))
+    });
+    let refused = refused.collect();
+    warn_of_cuts(ask, &events);
+    let import = Import::run(ask, &project, &events, refused)?;
+    let stored = import.all_stored(ask, &project, &events, &stamp)?;
     let stored_words = counted(stored, "event");
     Ok(Answer {
         summary: format!("{stored_words} stored in project {project}") + &nobodys_in_words(&events),
@@ -202,112 +210,47 @@ fn import_events(ask: &Ask, args: ImportEvents) -> Result<Answer, Failure> {
     })
 }
 
-fn completed(inputs: Vec<EventInput>, now_ms: i64) -> Result<Vec<Value>, Failure> {
-    let complete = |input: EventInput| {
+fn completed(inputs: Vec<EventInput>, stamp: &Stamp) -> Vec<Value> {
+    let complete = |(place, input): (usize, EventInput)| {
         let distinct_id = input.distinct_id.map(|id| id.0);
-        complete(input.event.0, input.properties, distinct_id, now_ms)
+        complete(input.event.0, input.properties, distinct_id, stamp, place)
     };
-    inputs.into_iter().map(complete).collect()
+    inputs.into_iter().enumerate().map(complete).collect()
 }
 
-/// How many events Mixpanel stored: all, or it is a failure.
-fn import(ask: &Ask, project: &ProjectId, events: &[Value]) -> Result<u64, Failure> {
-    let bytes: usize = events.iter().map(|event| event.to_string().len() + 1).sum();
-    if bytes > IMPORT_BYTES_MAX {
-        let text = format!(
-            "the events are {bytes} bytes as JSON, one import takes {IMPORT_BYTES_MAX}; nothing was sent, send them in smaller parts"
-        );
-        return Err(Failure::new("too_large", text));
-    }
-    let outcome = ask.mixpanel()?.ingestion.import(project, events);
-    let outcome = outcome.map_err(|error| unsure(error, events))?;
-    if outcome.failed.is_empty() && outcome.stored >= events.len() as u64 {
-        Ok(outcome.stored)
-    } else {
-        Err(refused(&outcome, events))
-    }
-}
-
-/// Some events were refused; the others are stored.
-fn refused(outcome: &ImportOutcome, events: &[Value]) -> Failure {
-    let told: Vec<String> = outcome
-        .failed
-        .iter()
-        .take(REFUSED_TOLD_MAX)
-        .map(|record| {
-            let field = record.field.as_deref().map(|field| format!(" {field}"));
-            format!(
-                "events[{}]{}: {}",
-                record.index,
-                field.unwrap_or_default(),
-                shortened(&record.message)
-            )
-        })
-        .collect();
-    let refused = outcome.failed.len();
-    let mut text = format!(
-        "Mixpanel stored {} of {}",
-        outcome.stored,
-        counted(events.len(), "event")
-    );
-    if refused == 0 {
-        text += " and did not say what became of the others; look at the counts before sending any again";
-    } else {
-        text += &format!(" and refused {refused}:\n{}\n", told.join("\n"));
-        if refused > REFUSED_TOLD_MAX {
-            text += &format!("and {} more\n", refused - REFUSED_TOLD_MAX);
+/// Says it if Mixpanel will not keep all of a string.
+fn warn_of_cuts(ask: &Ask, events: &[Value]) {
+    let mut number = 0;
+    let mut first = Vec::new();
+    for (place, event) in events.iter().enumerate() {
+        for path in long_strings(event) {
+            number += 1;
+            if first.len() < CUTS_TOLD_MAX {
+                first.push(format!("events[{place}].{path}"));
+            }
         }
-        text += "correct these and send only them again";
     }
-    let listed: Vec<Value> = outcome
-        .failed
-        .iter()
-        .take(REFUSED_LISTED_MAX)
-        .map(|record| described(record, events))
-        .collect();
-    Failure::new("events_refused", text)
-        .with("stored", outcome.stored)
-        .with("refused", refused)
-        .with("truncated", listed.len() < refused)
-        .with("failed", listed)
-}
-
-fn described(record: &FailedRecord, events: &[Value]) -> Value {
-    let mut described = json!({"index": record.index, "message": shortened(&record.message)});
-    if let Some(field) = &record.field {
-        described["field"] = field.as_str().into();
+    if number > 0 {
+        let more = match number > first.len() {
+            true => ", …",
+            false => "",
+        };
+        ask.warn(format!(
+            "Mixpanel keeps only the first {STRING_CHARS_MAX} characters of {}: {}{more}",
+            counted(number, "string"),
+            first.join(", ")
+        ));
     }
-    if let Some(id) = &record.insert_id {
-        described["insert_id"] = id.as_str().into();
-    }
-    let event = usize::try_from(record.index).ok();
-    if let Some(event) = event.and_then(|index| events.get(index)) {
-        described["event"] = event["event"].clone();
-    }
-    described
 }
 
 /// A failure after which nobody knows whether the events arrived: it brings what makes them safe to send again.
 fn unsure(error: Error, events: &[Value]) -> Failure {
-    let may_have_arrived = matches!(
-        error,
-        Error::BrokenOff
-            | Error::TimedOut { .. }
-            | Error::ServerFault { .. }
-            | Error::NotJson { .. }
-            | Error::WrongShape { .. }
-    );
+    let may_have_arrived = error.may_have_happened();
     let mut failure = Failure::from(error);
     if !may_have_arrived {
         return failure;
     }
-    failure.text += "; the events may have arrived: ";
-    if events.len() > BATCH_MAX {
-        failure.text += "those to which you gave time and $insert_id can be sent again without being counted twice";
-        return failure;
-    }
-    failure.text +=
-        "send them again with the time and $insert_id in `sent`, then none is counted twice";
+    failure.text += "; the events may have arrived: send them again with the time and $insert_id in `sent`, then none is counted twice";
     let sent: Vec<Value> = events.iter().map(identity).collect();
     failure.with("sent", sent)
 }
@@ -318,12 +261,5 @@ fn nobodys_in_words(events: &[Value]) -> String {
     match events.iter().filter(is_nobodys).count() {
         0 => String::new(),
         number => format!("; {number} without distinct_id: in counts of events, not of users"),
-    }
-}
-
-fn shortened(words: &str) -> &str {
-    match words.char_indices().nth(WORDS_CHARS_MAX) {
-        Some((end, _)) => words.get(..end).unwrap_or_default(),
-        None => words,
     }
 }
