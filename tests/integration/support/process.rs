@@ -92,6 +92,15 @@ impl HttpProcess {
         self.url.clone()
     }
 
+    /// The most memory that it has had resident so far, in bytes.
+    #[track_caller]
+    pub(crate) fn peak_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id)).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        kilobytes.unwrap().trim().parse::<u64>().unwrap() * 1024
+    }
+
     /// Sends the signal and waits for the end: how the process ended.
     #[track_caller]
     pub(crate) fn signal(&self, signal: Signal) -> ExitStatus {
