@@ -13,7 +13,7 @@ use super::tool::Failure;
 /// The argument that every destroying tool takes.
 pub(super) const CONFIRM: Field = Field {
     name: "confirm",
-    about: "The name of what will be lost, once the user agreed to lose it.",
+    about: "Name of what will be lost, once the user agreed.",
     shape: Shape::Text { max: 255 },
     required: false,
 };

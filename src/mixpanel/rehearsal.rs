@@ -124,7 +124,7 @@ mod tests {
         let secret = Secret::new("a\"b/c");
         let text = r#"a"b/c {"token":"a\"b/c"} token=a%22b%2Fc"#;
         assert_eq!(
-            without(text.into(), &[&secret]),
+            without(text.into(), &[secret]),
             r#"[hidden] {"token":"[hidden]"} token=[hidden]"#
         );
     }

@@ -24,9 +24,7 @@ const DATED: &[Field] = &[
     Field::sometimes("dates_note", Shape::Words),
 ];
 const DRY_RUN: &str = "dry_run";
-const REHEARSED: &[Field] = &[
-    Field::sometimes(DRY_RUN, Shape::Flag).about("Only show what would be sent. Default false.")
-];
+const REHEARSED: &[Field] = &[Field::sometimes(DRY_RUN, Shape::Flag).about("Show, do not send.")];
 const WORDS: Shape = Shape::List {
     item: &Shape::Words,
     min: 0,

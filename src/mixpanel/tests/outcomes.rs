@@ -149,7 +149,7 @@ fn an_answer_over_the_limit_is_not_read_on() {
     let error = mixpanel
         .clients(Stop::new())
         .ingestion
-        .import(&project(), &[])
+        .import(&project(), &[] as &[serde_json::Value])
         .unwrap_err();
     assert_eq!(error, Error::AnswerTooLarge { bytes_max });
 }

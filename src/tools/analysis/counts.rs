@@ -65,7 +65,7 @@ args! {
         by: Option<List<Text<255>, 1, 3>>,
         /// Whether to split by event too. Default: only without by.
         by_event: Option<bool>,
-        /// Filter expression, such as properties["amount"] > 10 and properties["plan"] == "pro".
+        /// Filter, such as properties["amount"] > 10 and properties["plan"] == "pro".
         r#where: Option<Text<4000>>,
         /// Most groups; the others are counted together. Default 20.
         limit: Option<Int<1, 1000>>,

@@ -55,7 +55,7 @@ args! {
         to_date: Date,
         /// Event name, exact. Default: all events.
         event: Option<Text<255>>,
-        /// Filter expression, such as properties["amount"] > 10 and properties["plan"] == "pro".
+        /// Filter, such as properties["amount"] > 10 and properties["plan"] == "pro".
         r#where: Option<Text<4000>>,
         /// Most events. Default 100.
         limit: Option<Int<1, 10_000>>,

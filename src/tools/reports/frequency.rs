@@ -47,7 +47,7 @@ args! {
         unit: Option<CalendarUnit>,
         /// Counted in a period: active hours or days. Default hour.
         addiction_unit: Option<FrequencyUnit>,
-        /// Filter expression, such as properties["plan"] == "pro".
+        /// Filter, such as properties["plan"] == "pro".
         r#where: Option<Text<4000>>,
         /// Property to split by: a name, or an expression such as user["plan"].
         on: Option<Text<1000>>,

@@ -103,7 +103,7 @@ args! {
         unit: Option<CalendarUnit>,
         /// Property to split by: a name, or an expression such as user["plan"].
         on: Option<Text<1000>>,
-        /// Filter expression, such as properties["plan"] == "pro".
+        /// Filter, such as properties["plan"] == "pro".
         r#where: Option<Text<4000>>,
         /// Default: the server's or the request's project.
         project_id: Option<Id>,

@@ -59,7 +59,7 @@ args! {
         r#type: Option<CountType>,
         /// Property to split by or to sum: a name, or an expression such as number(properties["price"]).
         on: Option<Text<1000>>,
-        /// Filter expression, such as properties["plan"] == "pro".
+        /// Filter, such as properties["plan"] == "pro".
         r#where: Option<Text<4000>>,
         /// Default count. sum, average: of the number in on; anything else counts as 0.
         aggregate: Option<Aggregate>,
