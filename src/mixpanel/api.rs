@@ -20,7 +20,7 @@ pub enum Api {
 }
 
 impl Api {
-    /// Every API, in the order of [`Api::index`].
+    /// Every API, in the order of its variants.
     pub(super) const ALL: [Api; 4] = [Api::Ingestion, Api::Export, Api::Query, Api::App];
 
     /// The word for it in messages.

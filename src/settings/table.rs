@@ -530,11 +530,12 @@ mod tests {
             .flat_map(|setting| [setting.flag, setting.variable])
             .flatten()
         {
-            let words = help
-                .split([' ', ',', '\n'])
-                .filter(|word| *word == name)
-                .count();
-            assert_eq!(words, 1, "{name}");
+            // What it does, in which others may be named, is indented further.
+            let rows = help.lines().filter(|line| {
+                let row = line.strip_prefix("  ").filter(|row| !row.starts_with(' '));
+                row.is_some_and(|row| row.split([' ', ',']).any(|word| word == name))
+            });
+            assert_eq!(rows.count(), 1, "{name}");
         }
     }
 

@@ -7,13 +7,19 @@
 //! it in `tests/integration/<toolset>.rs`; then `make docs`, which renews the README's table and the snapshots.
 
 mod analysis;
+mod annotations;
 mod application;
 mod ask;
 mod completions;
 mod dates;
 mod events;
+mod experiments;
+mod explore;
+mod feature_flags;
 mod frame;
 mod ingest;
+mod lexicon;
+mod lookup_tables;
 mod nearest;
 mod offer;
 mod profiles;
@@ -22,6 +28,7 @@ mod prompts;
 mod reports;
 mod resources;
 mod stream;
+mod workspace;
 
 pub use application::MixpanelApplication;
 pub use ask::Ask;
@@ -80,6 +87,42 @@ pub const TOOLSETS: &[Toolset] = &[
         about: "events and profiles go in",
         default: true,
         tools: ingest::TOOLS,
+    },
+    Toolset {
+        name: "annotations",
+        about: "notes at moments of charts, and their tags",
+        default: false,
+        tools: annotations::TOOLS,
+    },
+    Toolset {
+        name: "lexicon",
+        about: "what events and profiles mean, by their schemas",
+        default: false,
+        tools: lexicon::TOOLS,
+    },
+    Toolset {
+        name: "lookup_tables",
+        about: "CSV that joins properties to events and profiles",
+        default: false,
+        tools: lookup_tables::TOOLS,
+    },
+    Toolset {
+        name: "explore",
+        about: "workspaces, cohorts, profiles of many users, values of a property, scripts",
+        default: false,
+        tools: explore::TOOLS,
+    },
+    Toolset {
+        name: "feature_flags",
+        about: "which variants users get: flags, their rules, what they decide",
+        default: false,
+        tools: feature_flags::TOOLS,
+    },
+    Toolset {
+        name: "experiments",
+        about: "what is tried on users, from draft to decision",
+        default: false,
+        tools: experiments::TOOLS,
     },
 ];
 

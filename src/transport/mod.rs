@@ -3,7 +3,7 @@
 //!
 //! **Invariant:** nothing here knows what a message means; [`crate::mcp::service::Service`] says what to do with it.
 //!
-//! Threads: the [`crew`] receives requests and runs calls; one heartbeat thread keeps every open stream
+//! Threads: the `crew` receives requests and runs calls; one heartbeat thread keeps every open stream
 //! alive and notices broken ones.
 
 mod access;

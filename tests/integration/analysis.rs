@@ -319,6 +319,9 @@ fn shares_of_intervals_that_are_not_over_are_not_told() {
     assert_eq!(data["overall"]["percent"].as_array().unwrap().len(), 2);
 }
 
+/// Three values, and how many events and which users have them.
+type GroupOfUsers<'a> = (&'a (String, String, String), &'a (u64, BTreeSet<String>));
+
 #[test]
 fn counts_by_properties_are_those_of_a_plain_count_and_of_segmentation() {
     let (sandbox, server) = shop();
@@ -359,7 +362,7 @@ fn counts_by_properties_are_those_of_a_plain_count_and_of_segmentation() {
         })
         .collect();
     assert_eq!(data["groups"], json!(expected));
-    let people = |groups: &[(&(String, String, String), &(u64, BTreeSet<String>))]| {
+    let people = |groups: &[GroupOfUsers<'_>]| {
         groups
             .iter()
             .flat_map(|(_, (_, people))| people)

@@ -6,11 +6,20 @@ use std::collections::BTreeSet;
 use mixpanel_mcp_server::tools;
 use serde_json::{Value, json};
 
-use crate::contract;
 use crate::support::{Recorder, TestServer, server};
+use crate::{annotations, explore, lexicon, lookup_tables};
+use crate::{contract, experiments, feature_flags};
 
-/// Calls that together use every optional argument at least once.
+/// Calls that together use every optional argument at least once, in the order in which they are made.
 fn samples() -> Vec<(&'static str, Value)> {
+    let mut samples = samples_default();
+    samples.extend(feature_flags::samples_feature_flags());
+    samples.extend(experiments::samples_experiments());
+    samples
+}
+
+/// Those of the toolsets that are on where nothing is said.
+fn samples_default() -> Vec<(&'static str, Value)> {
     let (from, to) = ("2026-01-05", "2026-01-09");
     let filter = r#"properties["plan"] == "pro" and not defined(properties["$browser"])"#;
     vec![
@@ -127,6 +136,12 @@ fn samples() -> Vec<(&'static str, Value)> {
             json!({"distinct_id": "calls-1", "operation": "$delete", "confirm": "calls-1"}),
         ),
     ]
+    .into_iter()
+    .chain(annotations::samples_annotations())
+    .chain(lexicon::samples_lexicon())
+    .chain(lookup_tables::samples_lookup_tables())
+    .chain(explore::samples_explore())
+    .collect()
 }
 
 #[test]
@@ -164,7 +179,12 @@ fn requests(
         .into_iter()
         .map(|(tool, arguments)| {
             let answer = server.call(tool, arguments);
-            assert!(!answer.is_error, "{tool}: {}", answer.text);
+            assert_eq!(
+                answer.is_error,
+                tool == explore::REFUSED,
+                "{tool}: {}",
+                answer.text
+            );
             (tool, recorder.take())
         })
         .collect()
@@ -213,8 +233,14 @@ fn every_request_of_every_tool_keeps_mixpanels_contract() {
             "POST /engage",
         ]
         .into_iter()
+        .chain(annotations::REQUESTS)
+        .chain(lexicon::REQUESTS)
+        .chain(lookup_tables::REQUESTS)
+        .chain(explore::REQUESTS)
         .chain((!variables.is_empty()).then_some("POST /track"))
         .map(str::to_owned)
+        .chain(feature_flags::requests_feature_flags())
+        .chain(experiments::requests_experiments())
         .collect();
         assert_eq!(asked, expected);
     }

@@ -48,6 +48,9 @@ fn assert_kept(what: &str, text: &str) {
     }
 }
 
+type Flags = &'static [&'static str];
+type Variables = &'static [(&'static str, &'static str)];
+
 /// What an upstream says, given the `Authorization` that it got and the account within.
 type Says = fn(&str, &str) -> Answer;
 
@@ -84,6 +87,7 @@ impl Parrot {
             ("MIXPANEL_SERVICE_ACCOUNT_USERNAME", "server".to_owned()),
             ("MIXPANEL_SERVICE_ACCOUNT_SECRET", SECRET.into()),
             ("MIXPANEL_PROJECT_TOKEN", PROJECT_TOKEN.into()),
+            ("MIXPANEL_OAUTH_TOKEN", "canary-oauth-token".into()),
             ("MIXPANEL_MCP_ACCESS_TOKEN", ACCESS_TOKEN.into()),
             ("MIXPANEL_MCP_SERVER_LOG_LEVEL", "debug".into()),
         ]);
@@ -284,6 +288,7 @@ fn credentials_that_are_not_well_formed_are_repeated_nowhere() {
             "x-auth-data",
             base64(r#"{"serviceaccount_secret": "canary"}"#),
         ),
+        ("x-mixpanel-oauth-token", "Bearer canary".into()),
         ("x-mixpanel-region", "canary".into()),
         ("origin", "https://canary.example".into()),
         ("host", "canary.example".into()),
@@ -400,7 +405,7 @@ fn on_standard_output_no_secret_is_told_either() {
 
 #[test]
 fn settings_that_are_refused_tell_no_secret() {
-    let cases: [(&[&str], &[(&str, &str)]); 7] = [
+    let cases: [(Flags, Variables); 7] = [
         (&[], &[("MIXPANEL_SERVICE_ACCOUNT_SECRET", "canary")]),
         (&["MIXPANEL_SERVICE_ACCOUNT_SECRET=canary"], &[]),
         (&["--mixpanel-service-account-secret=canary"], &[]),

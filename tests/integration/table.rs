@@ -54,7 +54,9 @@ fn the_default_tools_have_their_names_and_their_order() {
 #[test]
 fn a_name_says_mixpanel_a_verb_and_a_noun() {
     let verbs = [
-        "get", "list", "query", "count", "analyze", "track", "import", "set",
+        "get", "list", "query", "count", "analyze", "run", "evaluate", "track", "import", "set",
+        "create", "update", "delete", "upload", "replace", "archive", "launch", "conclude",
+        "decide",
     ];
     for tool in tools::all() {
         let mut words = tool.name.split('_');
@@ -88,9 +90,17 @@ fn a_tool_that_reads_is_listed_first_and_needs_no_arguments() {
 #[test]
 fn a_verb_that_only_reads_has_the_effect_of_reading() {
     for tool in tools::all() {
-        let reads = ["_get_", "_list_", "_query_", "_count_", "_analyze_"]
-            .iter()
-            .any(|verb| tool.name.contains(verb));
+        let reads = [
+            "_get_",
+            "_list_",
+            "_query_",
+            "_count_",
+            "_analyze_",
+            "_run_",
+            "_evaluate_",
+        ]
+        .iter()
+        .any(|verb| tool.name.contains(verb));
         assert_eq!(tool.effect.reads(), reads, "{}", tool.name);
     }
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::process::binary;
 use super::server::{TestServer, variables_before};
 
 /// Longer than anything here takes; a test that waits so long has failed.
@@ -177,7 +178,7 @@ impl Log {
 }
 
 fn command(flags: &[&str], variables: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mixpanel-mcp-server"));
+    let mut command = Command::new(binary());
     command
         .args(flags)
         .env_clear()

@@ -134,11 +134,14 @@ fn check_error(revision: &str, message: &Value) {
 
 #[track_caller]
 fn check_notification(revision: &str, message: &Value) {
-    let definition = match message["method"].as_str() {
-        Some("notifications/progress") => "ProgressNotification",
-        Some("notifications/message") => "LoggingMessageNotification",
-        Some("notifications/subscriptions/acknowledged") => "SubscriptionsAcknowledgedNotification",
-        Some("notifications/cancelled") => "CancelledNotification",
+    let (revision, definition) = match message["method"].as_str() {
+        Some("notifications/progress") => (revision, "ProgressNotification"),
+        Some("notifications/message") => (revision, "LoggingMessageNotification"),
+        // Only the stateless revision has subscriptions, and one process may serve both eras.
+        Some("notifications/subscriptions/acknowledged") => {
+            (MODERN, "SubscriptionsAcknowledgedNotification")
+        }
+        Some("notifications/cancelled") => (revision, "CancelledNotification"),
         _ => panic!("{message} is no notification of this server"),
     };
     check(revision, definition, message);
