@@ -100,7 +100,9 @@ fn over_http_with_sse_a_call_is_cancelled_on_its_own_stream_only() {
     let [own, other] = streams.each_mut().map(|stream| stream.next().unwrap().data);
     let post = |address: &str, body: &str| assert_eq!(server.post(address, &[], body).status, 202);
 
+    // One after the other: a call is accepted before it is made.
     post(&own, &call(1));
+    assert!(upstream.received(0));
     post(&other, &call(1));
     assert!(upstream.received(1));
     post(&own, &cancel(1));
