@@ -1,4 +1,4 @@
-# One verb each. CI runs `make check`, `make conformance` and `make image-test`, no more and no less.
+# One verb each. CI runs `make check` and `make conformance`, no more and no less.
 
 CARGO ?= cargo
 # Another target, such as TARGET=aarch64-unknown-linux-musl, is built across.
