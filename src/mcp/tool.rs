@@ -251,6 +251,7 @@ impl<C: Context> Tool<C> {
         fields
     }
 
+    #[cfg(debug_assertions)]
     fn fields_out(&self) -> Vec<Field> {
         [self.fields_own(), C::output(self)].concat()
     }
