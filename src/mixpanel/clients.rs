@@ -217,6 +217,18 @@ impl Clients {
         Ok(token)
     }
 
+    /// Fails where the caller has no OAuth token, so that nothing is asked or looked up for an operation that needs one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoOAuthToken`].
+    pub fn require_oauth_token(&self) -> Result<(), Error> {
+        match self.caller.oauth_token {
+            Some(_) => Ok(()),
+            None => Err(Error::NoOAuthToken),
+        }
+    }
+
     fn default_project(&self) -> Option<&ProjectId> {
         self.mixpanel.0.environment.project.as_ref()
     }

@@ -22,12 +22,16 @@ mod lexicon;
 mod lookup_tables;
 mod nearest;
 mod offer;
+mod pipelines;
+mod privacy;
 mod profiles;
 mod projects;
 mod prompts;
 mod reports;
 mod resources;
+mod service_accounts;
 mod stream;
+mod warehouse;
 mod workspace;
 
 pub use application::MixpanelApplication;
@@ -123,6 +127,30 @@ pub const TOOLSETS: &[Toolset] = &[
         about: "what is tried on users, from draft to decision",
         default: false,
         tools: experiments::TOOLS,
+    },
+    Toolset {
+        name: "privacy",
+        about: "users' data are retrieved or deleted, for GDPR and CCPA; needs an OAuth token",
+        default: false,
+        tools: privacy::TOOLS,
+    },
+    Toolset {
+        name: "service_accounts",
+        about: "who signs in beside people, and in which projects",
+        default: false,
+        tools: service_accounts::TOOLS,
+    },
+    Toolset {
+        name: "warehouse",
+        about: "imports from data warehouses",
+        default: false,
+        tools: warehouse::TOOLS,
+    },
+    Toolset {
+        name: "pipelines",
+        about: "exports to storage and warehouses, which Mixpanel has deprecated",
+        default: false,
+        tools: pipelines::TOOLS,
     },
 ];
 

@@ -39,17 +39,6 @@ pub(crate) fn samples_annotations() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// The requests that the samples send.
-pub(crate) const REQUESTS: [&str; 7] = [
-    "GET /api/app/projects/12345/annotations",
-    "POST /api/app/projects/12345/annotations",
-    "GET /api/app/projects/12345/annotations/12345002",
-    "PATCH /api/app/projects/12345/annotations/12345002",
-    "DELETE /api/app/projects/12345/annotations/12345002",
-    "GET /api/app/projects/12345/annotations/tags",
-    "POST /api/app/projects/12345/annotations/tags",
-];
-
 fn server() -> TestServer {
     TestServer::start(&["--sandbox", "--toolsets", "annotations"], &[])
 }

@@ -1,20 +1,33 @@
 //! One sample call of every tool, and what must be true of all of them: each request that it sends keeps Mixpanel's
 //! contract, its result keeps the tool's own output schema and carries no secret, and it is listed here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use mixpanel_mcp_server::sandbox::OAUTH_TOKEN;
 use mixpanel_mcp_server::tools;
 use serde_json::{Value, json};
 
+use crate::operations::coverage;
+use crate::support::server::ToolAnswer;
 use crate::support::{Recorder, TestServer, server};
-use crate::{annotations, explore, lexicon, lookup_tables};
-use crate::{contract, experiments, feature_flags};
+use crate::{annotations, experiments, explore, feature_flags, lexicon, lookup_tables};
+use crate::{contract, pipelines, privacy, service_accounts, warehouse};
 
-/// Calls that together use every optional argument at least once, in the order in which they are made.
+/// Calls that together use every optional argument at least once, in the order in which they are made. A text such as
+/// `of:mixpanel_create_data_deletion/tracking_id` stands for what that tool answered last.
 fn samples() -> Vec<(&'static str, Value)> {
     let mut samples = samples_default();
+    samples.extend(samples_of_operators());
+    samples.extend(annotations::samples_annotations());
+    samples.extend(lexicon::samples_lexicon());
+    samples.extend(lookup_tables::samples_lookup_tables());
+    samples.extend(explore::samples_explore());
     samples.extend(feature_flags::samples_feature_flags());
     samples.extend(experiments::samples_experiments());
+    samples.extend(privacy::samples_privacy());
+    samples.extend(service_accounts::samples_service_accounts());
+    samples.extend(warehouse::samples_warehouse());
+    samples.extend(pipelines::samples_pipelines());
     samples
 }
 
@@ -136,12 +149,29 @@ fn samples_default() -> Vec<(&'static str, Value)> {
             json!({"distinct_id": "calls-1", "operation": "$delete", "confirm": "calls-1"}),
         ),
     ]
-    .into_iter()
-    .chain(annotations::samples_annotations())
-    .chain(lexicon::samples_lexicon())
-    .chain(lookup_tables::samples_lookup_tables())
-    .chain(explore::samples_explore())
-    .collect()
+}
+
+/// One change of a profile by each operator that the others leave out: each is an operation of its own to Mixpanel.
+fn samples_of_operators() -> Vec<(&'static str, Value)> {
+    let changes = [
+        ("$set_once", json!({"first": 1}), None),
+        ("$append", json!({"seen": "a"}), None),
+        ("$union", json!({"seen": ["b"]}), None),
+        ("$remove", json!({"seen": "a"}), None),
+        ("$unset", json!({"first": 0}), Some("calls-4")),
+    ];
+    changes
+        .into_iter()
+        .map(|(operation, properties, confirm)| {
+            let mut arguments = json!({
+                "distinct_id": "calls-4", "operation": operation, "properties": properties,
+            });
+            if let Some(name) = confirm {
+                arguments["confirm"] = name.into();
+            }
+            ("mixpanel_set_user_profile", arguments)
+        })
+        .collect()
 }
 
 #[test]
@@ -167,34 +197,62 @@ fn every_tool_has_a_sample_call_and_every_argument_is_in_one() {
     }
 }
 
+/// The value with what earlier answers told in the place of what stands for it.
+fn filled(value: Value, answers: &BTreeMap<&str, Value>) -> Value {
+    match value {
+        Value::String(text) => match text.strip_prefix("of:") {
+            Some(told) => {
+                let (tool, pointer) = told.split_at(told.find('/').unwrap());
+                let found = answers[tool].pointer(pointer).cloned();
+                found.unwrap_or_else(|| panic!("{tool} did not answer with {pointer}"))
+            }
+            None => text.into(),
+        },
+        Value::Array(items) => items
+            .into_iter()
+            .map(|item| filled(item, answers))
+            .collect(),
+        Value::Object(members) => members
+            .into_iter()
+            .map(|(name, member)| (name, filled(member, answers)))
+            .collect(),
+        other => other,
+    }
+}
+
+/// Makes every sample call, and shows each answer.
+fn call_all(server: &TestServer, mut see: impl FnMut(&'static str, &ToolAnswer)) {
+    let mut answers = BTreeMap::new();
+    for (tool, arguments) in samples() {
+        let answer = server.call(tool, filled(arguments, &answers));
+        let refused = tool == explore::REFUSED;
+        assert_eq!(answer.is_error, refused, "{tool}: {}", answer.text);
+        see(tool, &answer);
+        answers.insert(tool, answer.data);
+    }
+}
+
 /// Every request that the samples send, by tool.
 fn requests(
     variables: &[(&str, &str)],
 ) -> Vec<(&'static str, Vec<crate::support::RecordedRequest>)> {
     let sandbox = server::sandbox();
     let recorder = Recorder::before(&sandbox.url());
-    let variables = [variables, &[("MIXPANEL_TOOLSETS", "all")]].concat();
-    let server = TestServer::before_with(&recorder.url(), &variables);
-    samples()
-        .into_iter()
-        .map(|(tool, arguments)| {
-            let answer = server.call(tool, arguments);
-            assert_eq!(
-                answer.is_error,
-                tool == explore::REFUSED,
-                "{tool}: {}",
-                answer.text
-            );
-            (tool, recorder.take())
-        })
-        .collect()
+    let all = [
+        ("MIXPANEL_TOOLSETS", "all"),
+        ("MIXPANEL_OAUTH_TOKEN", OAUTH_TOKEN),
+    ];
+    let server = TestServer::before_with(&recorder.url(), &[variables, &all].concat());
+    let mut requests = Vec::new();
+    call_all(&server, |tool, _| requests.push((tool, recorder.take())));
+    requests
 }
 
 #[test]
-fn every_request_of_every_tool_keeps_mixpanels_contract() {
+fn every_request_of_every_tool_keeps_mixpanels_contract_and_every_reachable_operation_is_asked() {
+    let mut asked = BTreeSet::new();
     // With the environment's project token, and without one: writing takes another way.
     for variables in [&[][..], &[("MIXPANEL_PROJECT_TOKEN", "sandbox")]] {
-        let mut asked = BTreeSet::new();
         for (tool, requests) in requests(variables) {
             let asks_nobody = tool == "mixpanel_get_quota";
             assert_eq!(requests.is_empty(), asks_nobody, "{tool}");
@@ -207,54 +265,21 @@ fn every_request_of_every_tool_keeps_mixpanels_contract() {
                     request.method,
                     request.target
                 );
-                asked.insert(format!("{} {}", request.method, request.path));
+                asked.extend(contract::operation_of(&request));
             }
         }
-        let expected: BTreeSet<String> = [
-            "GET /api/app/me",
-            "GET /api/app/projects/12345",
-            "GET /api/query/events/names",
-            "GET /api/query/events/properties/top",
-            "GET /api/query/events/properties/values",
-            "GET /api/query/events",
-            "GET /api/query/events/top",
-            "GET /api/2.0/export",
-            "GET /api/query/segmentation",
-            "GET /api/query/segmentation/sum",
-            "GET /api/query/segmentation/average",
-            "GET /api/query/retention",
-            "GET /api/query/retention/addiction",
-            "GET /api/query/funnels/list",
-            "GET /api/query/funnels",
-            "GET /api/query/insights",
-            "POST /api/query/engage",
-            "GET /api/query/stream/query",
-            "POST /import",
-            "POST /engage",
-        ]
-        .into_iter()
-        .chain(annotations::REQUESTS)
-        .chain(lexicon::REQUESTS)
-        .chain(lookup_tables::REQUESTS)
-        .chain(explore::REQUESTS)
-        .chain((!variables.is_empty()).then_some("POST /track"))
-        .map(str::to_owned)
-        .chain(feature_flags::requests_feature_flags())
-        .chain(experiments::requests_experiments())
-        .collect();
-        assert_eq!(asked, expected);
     }
+    assert_eq!(asked, coverage::reachable());
 }
 
 #[test]
 fn no_result_carries_a_secret_of_the_project() {
     // The sandbox sends them with every project, as Mixpanel does.
     let server = TestServer::start(&["--sandbox", "--toolsets", "all"], &[]);
-    for (tool, arguments) in samples() {
-        let answer = server.call(tool, arguments);
+    call_all(&server, |tool, answer| {
         let told = format!("{} {}", answer.text, answer.data);
-        for secret in ["api_secret", "api_key", "sandbox-api"] {
+        for secret in ["api_secret", "api_key", "sandbox-api", OAUTH_TOKEN] {
             assert!(!told.contains(secret), "{tool}: {told}");
         }
-    }
+    });
 }

@@ -6,7 +6,6 @@ use crate::support::TestServer;
 
 /// The draft that the sandbox begins with.
 const EXPERIMENT_ID: &str = "211a285c-3b11-414a-a3b9-014173ec38fb";
-const PATH: &str = "/api/app/workspaces/1234500/experiments";
 
 /// Sample calls of every tool: the whole life of the draft.
 pub(crate) fn samples_experiments() -> Vec<(&'static str, Value)> {
@@ -55,24 +54,6 @@ pub(crate) fn samples_experiments() -> Vec<(&'static str, Value)> {
             about(json!({"archived": false})),
         ),
         ("mixpanel_delete_experiment", confirmed(json!({}))),
-    ]
-}
-
-/// What they ask.
-pub(crate) fn requests_experiments() -> Vec<String> {
-    let one = format!("{PATH}/{EXPERIMENT_ID}");
-    vec![
-        "GET /api/app/projects/12345/workspaces/public".into(),
-        format!("GET {PATH}"),
-        format!("POST {PATH}"),
-        format!("GET {one}"),
-        format!("PATCH {one}"),
-        format!("DELETE {one}"),
-        format!("PUT {one}/launch"),
-        format!("PUT {one}/force_conclude"),
-        format!("PATCH {one}/decide"),
-        format!("POST {one}/archive"),
-        format!("DELETE {one}/archive"),
     ]
 }
 

@@ -1,7 +1,6 @@
 //! The explore toolset: workspaces, cohorts, profiles page by page, values over time, scripts.
 
 use std::collections::BTreeSet;
-use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
@@ -15,11 +14,9 @@ pub(crate) const REFUSED: &str = "mixpanel_run_jql";
 
 /// Sample calls of every tool.
 pub(crate) fn samples_explore() -> Vec<(&'static str, Value)> {
-    static CURSOR: OnceLock<Value> = OnceLock::new();
-    let mut more = json!({"where": r#"properties["plan"] == "pro" and not defined(properties["$browser"]) or true"#, "properties": ["plan"], "limit": 2});
-    let cursor =
-        CURSOR.get_or_init(|| server().data(PROFILES, more.clone())["next_cursor"].clone());
-    more["cursor"] = cursor.clone();
+    let first = json!({"where": r#"properties["plan"] == "pro" and not defined(properties["$browser"]) or true"#, "properties": ["plan"], "limit": 2});
+    let mut more = first.clone();
+    more["cursor"] = format!("of:{PROFILES}/next_cursor").into();
     vec![
         ("mixpanel_list_workspaces", json!({"limit": 5})),
         (
@@ -31,6 +28,7 @@ pub(crate) fn samples_explore() -> Vec<(&'static str, Value)> {
             json!({"cohort_id": "1000", "properties": ["plan", "a \"b\""], "limit": 3}),
         ),
         (PROFILES, json!({"distinct_ids": ["a \"b\"", "ü"]})),
+        (PROFILES, first),
         (PROFILES, more),
         (
             "mixpanel_query_event_property",
@@ -42,14 +40,6 @@ pub(crate) fn samples_explore() -> Vec<(&'static str, Value)> {
         ),
     ]
 }
-
-/// The requests that the samples send beside those of other toolsets.
-pub(crate) const REQUESTS: [&str; 4] = [
-    "GET /api/app/projects/12345/workspaces/public",
-    "POST /api/query/cohorts/list",
-    "GET /api/query/events/properties",
-    "POST /api/query/jql",
-];
 
 fn server() -> TestServer {
     TestServer::start(&["--sandbox", "--toolsets", "explore"], &[])

@@ -6,7 +6,6 @@ use crate::support::{Recorder, TestServer, server};
 
 /// The flag that the sandbox begins with.
 const FLAG_ID: &str = "47759e37-fbdc-4dcf-ad12-d520472b9e27";
-const FLAG_PATH: &str = "/api/app/projects/12345/workspaces/1234500/feature-flags";
 
 /// Sample calls of every tool.
 pub(crate) fn samples_feature_flags() -> Vec<(&'static str, Value)> {
@@ -51,20 +50,6 @@ pub(crate) fn samples_feature_flags() -> Vec<(&'static str, Value)> {
             "mixpanel_delete_feature_flag",
             json!({"flag_id": FLAG_ID, "workspace_id": "1234500", "confirm": "Calls"}),
         ),
-    ]
-}
-
-/// What they ask.
-pub(crate) fn requests_feature_flags() -> Vec<String> {
-    vec![
-        "GET /flags".into(),
-        "GET /flags/definitions".into(),
-        "GET /api/app/projects/12345/workspaces/public".into(),
-        format!("GET {FLAG_PATH}"),
-        format!("POST {FLAG_PATH}"),
-        format!("GET {FLAG_PATH}/{FLAG_ID}"),
-        format!("PUT {FLAG_PATH}/{FLAG_ID}"),
-        format!("DELETE {FLAG_PATH}/{FLAG_ID}"),
     ]
 }
 

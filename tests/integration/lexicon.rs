@@ -35,19 +35,6 @@ pub(crate) fn samples_lexicon() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// The requests that the samples send.
-pub(crate) const REQUESTS: [&str; 9] = [
-    "GET /api/app/projects/12345/schemas",
-    "POST /api/app/projects/12345/schemas",
-    "DELETE /api/app/projects/12345/schemas",
-    "GET /api/app/projects/12345/schemas/event",
-    "GET /api/app/projects/12345/schemas/profile",
-    "DELETE /api/app/projects/12345/schemas/profile",
-    "GET /api/app/projects/12345/schemas/event/Purchase%20Completed",
-    "POST /api/app/projects/12345/schemas/event/Purchase%20Completed",
-    "DELETE /api/app/projects/12345/schemas/event/calls",
-];
-
 fn server() -> TestServer {
     TestServer::start(&["--sandbox", "--toolsets", "lexicon"], &[])
 }

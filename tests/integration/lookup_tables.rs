@@ -17,12 +17,6 @@ pub(crate) fn samples_lookup_tables() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// The requests that the samples send.
-pub(crate) const REQUESTS: [&str; 2] = [
-    "GET /lookup-tables",
-    "PUT /lookup-tables/1297297a-43a7-4cac-82b0-635d2bd88aac",
-];
-
 fn server() -> TestServer {
     TestServer::start(&["--sandbox", "--toolsets", "lookup_tables"], &[])
 }

@@ -54,9 +54,9 @@ fn the_default_tools_have_their_names_and_their_order() {
 #[test]
 fn a_name_says_mixpanel_a_verb_and_a_noun() {
     let verbs = [
-        "get", "list", "query", "count", "analyze", "run", "evaluate", "track", "import", "set",
-        "create", "update", "delete", "upload", "replace", "archive", "launch", "conclude",
-        "decide",
+        "add", "analyze", "archive", "cancel", "conclude", "count", "create", "decide", "delete",
+        "evaluate", "get", "import", "launch", "list", "query", "remove", "replace", "run", "set",
+        "track", "update", "upload",
     ];
     for tool in tools::all() {
         let mut words = tool.name.split('_');
@@ -96,7 +96,7 @@ fn a_verb_that_only_reads_has_the_effect_of_reading() {
             "_query_",
             "_count_",
             "_analyze_",
-            "_run_",
+            "_run_jql",
             "_evaluate_",
         ]
         .iter()

@@ -60,6 +60,14 @@ pub(crate) fn check(request: &RecordedRequest) -> Vec<String> {
     faults
 }
 
+/// The id of the operation that a request is for, if one is documented.
+pub(crate) fn operation_of(request: &RecordedRequest) -> Option<&'static str> {
+    let (api, path) = locate(&request.path);
+    let endpoint = endpoint(api, path, &request.method).ok()?;
+    let content = content(request, &endpoint, &mut Vec::new());
+    Some(pick(&endpoint, &content).id)
+}
+
 /// A request that has been understood.
 pub(super) struct Call<'a> {
     pub(super) request: &'a RecordedRequest,

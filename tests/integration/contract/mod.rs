@@ -20,4 +20,9 @@ mod practice;
 mod query;
 mod warehouse;
 
-pub(crate) use checking::check;
+pub(crate) use checking::{check, operation_of};
+
+/// The ids of all operations in the table.
+pub(crate) fn operations() -> impl Iterator<Item = &'static str> {
+    operation::all().map(|operation| operation.id)
+}

@@ -1,6 +1,7 @@
 //! The clients' methods against the sandbox, each request held to Mixpanel's contract on its way.
 
 mod annotations;
+pub(crate) mod coverage;
 mod experiments;
 mod flags;
 mod identity;
