@@ -328,6 +328,7 @@ impl MixpanelQueryClient {
     ) -> Result<ProfilePage, Error> {
         let mut form = Pairs::new()
             .with_some("distinct_id", query.distinct_id)
+            .with_some("data_group_id", query.data_group_id)
             .with_some("where", query.filter)
             .with_some(
                 "filter_by_cohort",

@@ -251,6 +251,8 @@ pub struct ProfileQuery<'a> {
     pub filter: Option<&'a str>,
     /// Only the users in a saved cohort.
     pub cohort_id: Option<u64>,
+    /// Profiles of the groups of this kind instead of users.
+    pub data_group_id: Option<&'a str>,
     /// Only these properties; none means all.
     pub output_properties: Option<&'a [String]>,
     /// The next page: its number, and the `session_id` that came with the page before.

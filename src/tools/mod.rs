@@ -93,6 +93,12 @@ pub const TOOLSETS: &[Toolset] = &[
         tools: ingest::TOOLS,
     },
     Toolset {
+        name: "people",
+        about: "profiles by the batch and of groups, which ids are one person",
+        default: false,
+        tools: ingest::PEOPLE,
+    },
+    Toolset {
         name: "annotations",
         about: "notes at moments of charts, and their tags",
         default: false,

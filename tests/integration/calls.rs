@@ -11,13 +11,14 @@ use crate::operations::coverage;
 use crate::support::server::ToolAnswer;
 use crate::support::{Recorder, TestServer, server};
 use crate::{annotations, experiments, explore, feature_flags, lexicon, lookup_tables};
-use crate::{contract, pipelines, privacy, service_accounts, warehouse};
+use crate::{contract, people, pipelines, privacy, service_accounts, warehouse};
 
 /// Calls that together use every optional argument at least once, in the order in which they are made. A text such as
 /// `of:mixpanel_create_data_deletion/tracking_id` stands for what that tool answered last.
 fn samples() -> Vec<(&'static str, Value)> {
     let mut samples = samples_default();
     samples.extend(samples_of_operators());
+    samples.extend(people::samples_people());
     samples.extend(annotations::samples_annotations());
     samples.extend(lexicon::samples_lexicon());
     samples.extend(lookup_tables::samples_lookup_tables());
@@ -81,6 +82,10 @@ fn samples_default() -> Vec<(&'static str, Value)> {
         (
             "mixpanel_query_segmentation",
             json!({"event": "Search", "from_date": from, "to_date": to, "on": "number(properties[\"amount\"])", "aggregate": "average", "where": filter}),
+        ),
+        (
+            "mixpanel_query_segmentation",
+            json!({"event": "Search", "from_date": from, "to_date": to, "type": "unique", "on": "number(properties[\"amount\"])", "aggregate": "ranges", "where": filter}),
         ),
         (
             "mixpanel_query_retention",

@@ -28,6 +28,10 @@ pub(crate) fn samples_explore() -> Vec<(&'static str, Value)> {
             json!({"cohort_id": "1000", "properties": ["plan", "a \"b\""], "limit": 3}),
         ),
         (PROFILES, json!({"distinct_ids": ["a \"b\"", "ü"]})),
+        (
+            PROFILES,
+            json!({"data_group_id": "company", "properties": ["size"]}),
+        ),
         (PROFILES, first),
         (PROFILES, more),
         (

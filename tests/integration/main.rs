@@ -30,6 +30,7 @@ mod limits;
 mod load;
 mod lookup_tables;
 mod operations;
+mod people;
 mod pipelines;
 mod privacy;
 mod profiles;

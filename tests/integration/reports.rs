@@ -224,6 +224,33 @@ fn a_numeric_property_is_summed_and_averaged() {
 }
 
 #[test]
+fn events_are_counted_by_ranges_of_a_number() {
+    let seeded = shop();
+    let arguments = march(
+        2,
+        json!({"event": ODD, "on": "price", "aggregate": "ranges"}),
+    );
+    let data = seeded.server.data(SEGMENTATION, arguments);
+    assert!(
+        summary(&data).contains(r#"by ranges of properties["price"], events by day"#),
+        "{data}"
+    );
+    let ranges: Vec<&str> = data["series"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| line["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(ranges, ["0 - 5", "10 - 15", "20 - 25", "30 - 35"]);
+    assert_eq!(
+        data["series"][2],
+        json!({"name": "20 - 25", "total": 1, "values": {"2024-03-01": 0, "2024-03-02": 1}})
+    );
+    let asked = seeded.requests();
+    assert_eq!(asked[0].path, "/api/query/segmentation/numeric");
+}
+
+#[test]
 fn a_date_without_an_average_is_left_out() {
     let (_upstream, server) = canned(json!({
         "status": "ok", "results": {"2024-03-01": null, "2024-03-02": 4.5},
@@ -257,7 +284,7 @@ fn arguments_that_do_not_go_together_are_all_told_at_once_and_nothing_is_asked()
         json!([
             "on: missing, the aggregate average needs a numeric property",
             "unit: must be hour or day with the aggregate average, got month",
-            "type: unique goes only with the aggregate count, not with average",
+            "type: unique goes only with the aggregates count and ranges, not with average",
         ])
     );
     assert!(seeded.requests().is_empty());

@@ -55,8 +55,8 @@ fn the_default_tools_have_their_names_and_their_order() {
 fn a_name_says_mixpanel_a_verb_and_a_noun() {
     let verbs = [
         "add", "analyze", "archive", "cancel", "conclude", "count", "create", "decide", "delete",
-        "evaluate", "get", "import", "launch", "list", "query", "remove", "replace", "run", "set",
-        "track", "update", "upload",
+        "evaluate", "get", "import", "launch", "list", "merge", "query", "remove", "replace",
+        "run", "set", "track", "update", "upload",
     ];
     for tool in tools::all() {
         let mut words = tool.name.split('_');

@@ -25,7 +25,7 @@ const CURSOR_CHARS_MAX: usize = 4_000;
 pub(super) const QUERY_PROFILES: Tool<Ask> = Tool {
     name: "mixpanel_query_profiles",
     title: "Profiles",
-    about: "Reads the profiles of many users: those that fulfil where, are in a saved cohort, or have these ids; only the named properties, if named. Goes on with cursor. For one user take mixpanel_get_user_profile. Costs 1 query of the 60 an hour.",
+    about: "Reads the profiles of many users (or groups): those that fulfil where, are in a saved cohort, or have these ids; only the named properties, if named. Goes on with cursor. For one user take mixpanel_get_user_profile. Costs 1 query of the 60 an hour.",
     effect: Effect::Reads,
     params: QueryProfiles::FIELDS,
     output: &[
@@ -53,7 +53,9 @@ args! {
         r#where: Option<Text<4000>>,
         /// Only users of this saved cohort, as mixpanel_list_cohorts lists it.
         cohort_id: Option<Id>,
-        /// Only these users, exact ids.
+        /// Profiles of groups instead of users: the data group id of their kind.
+        data_group_id: Option<Text<64>>,
+        /// Only these users (or groups), exact ids.
         distinct_ids: Option<List<Text<255>, 1, 100>>,
         /// Names of the properties to return. Default: all.
         properties: Option<List<Text<255>, 1, 100>>,
@@ -115,6 +117,7 @@ fn query_profiles(ask: &Ask, args: QueryProfiles) -> Result<Answer, Failure> {
         distinct_ids: distinct_ids.as_deref(),
         filter: args.r#where.as_ref().map(|filter| filter.0.as_str()),
         cohort_id: args.cohort_id.as_ref().and_then(|id| id.0.parse().ok()),
+        data_group_id: args.data_group_id.as_ref().map(|id| id.0.as_str()),
         output_properties: properties.as_deref(),
         page: cursor
             .as_ref()
@@ -161,6 +164,9 @@ fn query_profiles(ask: &Ask, args: QueryProfiles) -> Result<Answer, Failure> {
     }
     if let Some(Id(cohort)) = &args.cohort_id {
         summary += &format!(", of cohort {cohort}");
+    }
+    if let Some(Text(group)) = &args.data_group_id {
+        summary += &format!(", of groups {group}");
     }
     if let Some(total) = total {
         summary += &format!(", of {total} in all");
@@ -222,7 +228,8 @@ fn digest(project: &ProjectId, args: &QueryProfiles) -> u64 {
     let mut hasher = DefaultHasher::new();
     let filter = args.r#where.as_ref().map(|filter| &filter.0);
     let cohort = args.cohort_id.as_ref().map(|id| &id.0);
-    (project.as_str(), filter, cohort).hash(&mut hasher);
+    let group = args.data_group_id.as_ref().map(|id| &id.0);
+    (project.as_str(), filter, cohort, group).hash(&mut hasher);
     (texts(&args.distinct_ids), texts(&args.properties)).hash(&mut hasher);
     hasher.finish()
 }

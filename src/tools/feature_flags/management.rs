@@ -156,7 +156,7 @@ args! {
         /// Id of the experiment that it is part of. Default: none.
         experiment_id: Option<Text<64>>,
         /// Id of the group type, if context is a group key. Default: none.
-        data_group_id: Option<Id>,
+        data_group_id: Option<Text<64>>,
         /// Id of the workspace. Default: the project's default one.
         workspace_id: Option<Id>,
         /// Default: the server's or the request's project.
@@ -187,7 +187,7 @@ args! {
         /// Id of the experiment that it is part of.
         experiment_id: Option<Text<64>>,
         /// Id of the group type, if context is a group key.
-        data_group_id: Option<Id>,
+        data_group_id: Option<Text<64>>,
         /// true deals the variants to users anew. Default false.
         reset_hash_salt: Option<bool>,
         /// Id of the workspace. Default: the project's default one.

@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Value};
 
+use super::destination::place;
 use super::event::{STRING_CHARS_MAX, Stamp, complete, faults, identity, is_recent, long_strings};
 use super::import::{Import, Refused};
 use crate::mcp::args::{Arg as _, Id, List, Text, args};
@@ -153,10 +154,7 @@ fn track(
         Some(token) => {
             let sent = clients.ingestion.track(token, &events);
             sent.map_err(|error| unsure(error, &events))?;
-            let place = match &project {
-                Ok(project) => format!("project {project}"),
-                Err(_) => "the project of the server's token".into(),
-            };
+            let place = place(project.as_ref().ok());
             let summary = format!(
                 "Mixpanel took {} for {place}; it does not say whether it knows the server's project token",
                 counted(events.len(), "event")

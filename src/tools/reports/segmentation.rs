@@ -1,4 +1,4 @@
-//! One event over time, split by a property: counts, sums and averages.
+//! One event over time, split by a property: counts, sums, averages, and counts by ranges of a number.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,9 @@ use super::split::{BUCKET_DAYS_MAX, is_name, on_expression, segments_max};
 use crate::mcp::args::{Arg as _, Date, Id, Int, Text, args, choice};
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
-use crate::mixpanel::{Aggregation, Buckets, CountType, ProjectId, Segmentation, Unit};
+use crate::mixpanel::{
+    Aggregation, Buckets, CountType, NumericQuery, ProjectId, Segmentation, Unit,
+};
 use crate::tools::ask::{Ask, bad_arguments, counted, object, quoted, span, steps_fault, whole};
 
 /// Mixpanel's own default for the number of segments.
@@ -23,7 +25,7 @@ const SERIES_NAMED: usize = 3;
 pub(super) const QUERY: Tool<Ask> = Tool {
     name: "mixpanel_query_segmentation",
     title: "Segmentation",
-    about: "Counts one event over time, filtered by where, split by the property on; or sums or averages the number on (aggregate). For plain counts use mixpanel_get_event_count. Costs 1 query of the 60 an hour, 2 for unique and average.",
+    about: "Counts one event over time, filtered by where, split by the property on; or sums, averages or ranges the number on (aggregate). For plain counts use mixpanel_get_event_count. Costs 1 query of the 60 an hour, 2 for unique and average.",
     effect: Effect::Reads,
     params: QuerySegmentation::FIELDS,
     output: &[
@@ -53,15 +55,15 @@ args! {
         from_date: Date,
         /// Last day, inclusive.
         to_date: Date,
-        /// Step of time. Default day. Sums and averages: hour or day.
+        /// Step of time. Default day. All but count: hour or day.
         unit: Option<SegmentationUnit>,
         /// general: events (default). unique: users. average: events a user.
         r#type: Option<CountType>,
-        /// Property to split by or to sum: a name, or an expression such as number(properties["price"]).
+        /// Property to split by or sum: a name, or an expression as number(properties["price"]).
         on: Option<Text<1000>>,
         /// Filter, such as properties["plan"] == "pro".
         r#where: Option<Text<4000>>,
-        /// Default count. sum, average: of the number in on; anything else counts as 0.
+        /// Default count. sum, average: of the number in on; anything else counts as 0. ranges: counts by ranges of it.
         aggregate: Option<Aggregate>,
         /// Most segments. Default 60.
         limit: Option<Int<1, 10_000>>,
@@ -95,6 +97,7 @@ choice! {
         Count = "count",
         Sum = "sum",
         Average = "average",
+        Ranges = "ranges",
     }
 }
 
@@ -194,12 +197,28 @@ fn query_segmentation(ask: &Ask, args: QuerySegmentation) -> Result<Answer, Fail
                 // One more than wanted tells whether there are more.
                 limit: on.is_some().then_some((limit + 1).min(SERIES_MAX) as u32),
             };
-            let what = match count {
-                CountType::General => "events",
-                CountType::Unique => "unique users",
-                CountType::Average => "events a user",
+            (
+                counted_things(count).to_owned(),
+                count_lines(ask, &project, &question)?,
+            )
+        }
+        (Aggregate::Ranges, Some(on)) => {
+            let question = NumericQuery {
+                event: &args.event.0,
+                on,
+                range,
+                unit: unit.unit(),
+                count,
+                filter,
             };
-            (what.to_owned(), count_lines(ask, &project, &question)?)
+            let series = ask
+                .mixpanel()?
+                .query
+                .segmentation_numeric(&project, &question)?;
+            let adds_up = count == CountType::General;
+            let lines = series.values.into_iter();
+            let lines = lines.map(|(name, values)| Line::new(name, values, adds_up));
+            (counted_things(count).to_owned(), lines.collect())
         }
         (_, Some(on)) => {
             let question = Aggregation {
@@ -222,6 +241,7 @@ fn query_segmentation(ask: &Ask, args: QuerySegmentation) -> Result<Answer, Fail
     };
     let split = match (&on, aggregate) {
         (Some(on), Aggregate::Count) => format!(" by {on}"),
+        (Some(on), Aggregate::Ranges) => format!(" by ranges of {on}"),
         _ => String::new(),
     };
     let filtered = filter.map_or_else(String::new, |filter| format!(" where {filter}"));
@@ -278,6 +298,14 @@ fn count_lines(
     Ok(lines)
 }
 
+fn counted_things(count: CountType) -> &'static str {
+    match count {
+        CountType::General => "events",
+        CountType::Unique => "unique users",
+        CountType::Average => "events a user",
+    }
+}
+
 fn faults(
     args: &QuerySegmentation,
     unit: SegmentationUnit,
@@ -300,9 +328,9 @@ fn faults(
             unit.word()
         ));
     }
-    if count != CountType::General {
+    if count != CountType::General && aggregate != Aggregate::Ranges {
         faults.push(format!(
-            "type: {count} goes only with the aggregate count, not with {word}"
+            "type: {count} goes only with the aggregates count and ranges, not with {word}"
         ));
     }
     faults
