@@ -40,8 +40,10 @@ pub enum Error {
         /// What it is the name of.
         what: &'static str,
     },
-    /// 401: Mixpanel does not know the service account.
+    /// 401: Mixpanel does not know the service account, or the OAuth token.
     Unauthorized {
+        /// Whether it was an OAuth token.
+        oauth: bool,
         /// Mixpanel's words.
         words: Option<String>,
     },
@@ -314,7 +316,7 @@ impl Error {
     /// Mixpanel's own words: at most some 500 characters, without secrets.
     pub fn mixpanel_message(&self) -> Option<&str> {
         match self {
-            Error::Unauthorized { words }
+            Error::Unauthorized { words, .. }
             | Error::PaymentRequired { words }
             | Error::Forbidden { words, .. }
             | Error::NotFound { words }
@@ -425,7 +427,12 @@ impl fmt::Display for Error {
             Error::InvalidPathPart { what } => {
                 write!(f, "{what} must not be empty and must not consist of dots alone")
             }
-            Error::Unauthorized { .. } => write!(
+            Error::Unauthorized { oauth: true, .. } => write!(
+                f,
+                "Mixpanel does not accept the OAuth token (401){said}; it may have expired or been withdrawn: make \
+                 another in Mixpanel's personal settings under Data & Privacy"
+            ),
+            Error::Unauthorized { oauth: false, .. } => write!(
                 f,
                 "Mixpanel does not accept the credentials (401){said}; check the service account's username and \
                  secret, and that it was added to the project"
@@ -570,7 +577,10 @@ mod tests {
             Error::InvalidPathPart {
                 what: "the event's name",
             },
-            Error::Unauthorized { words: words() },
+            Error::Unauthorized {
+                oauth: false,
+                words: words(),
+            },
             Error::PaymentRequired { words: words() },
             Error::Forbidden {
                 barrier: Barrier::Dates,

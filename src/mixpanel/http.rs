@@ -500,6 +500,7 @@ impl Http {
             answer.response.headers(),
             words,
             request.api,
+            matches!(request.signature, Signature::OAuth),
             self.caller.region,
         );
         self.failed(&answer.noted, &answer.turn, &refusal);

@@ -15,6 +15,7 @@ pub(super) fn refusal(
     headers: &HeaderMap,
     words: Option<String>,
     api: Api,
+    oauth: bool,
     region: Region,
 ) -> Error {
     let wrong_cluster = words
@@ -27,7 +28,7 @@ pub(super) fn refusal(
             words,
         },
         300..=399 => Error::Redirected { status },
-        401 => Error::Unauthorized { words },
+        401 => Error::Unauthorized { oauth, words },
         402 => Error::PaymentRequired { words },
         403 => Error::Forbidden {
             barrier: barrier(words.as_deref()),

@@ -42,12 +42,12 @@ pub(super) const TOOLS: &[Tool<Ask>] = &[
     Tool {
         name: "mixpanel_create_service_account",
         title: "Create a service account",
-        about: "Makes a service account in an organization. Its token (the secret that it signs in with) is told with reveal_token only, and never again by anybody.",
+        about: "Makes a service account in an organization. Its token (the secret that it signs in with) is told once, in the answer, and never again by anybody: so ask the user whether it may appear in the conversation.",
         effect: Effect::Adds,
         params: CreateServiceAccount::FIELDS,
         output: &[
             Field::always("service_account", ACCOUNT),
-            Field::sometimes("token", Shape::Words).about("A secret; the only copy of it."),
+            Field::always("token", Shape::Words).about("A secret; the only copy of it."),
         ],
         run: |ask, arguments| create(ask, CreateServiceAccount::read(arguments)),
     },
@@ -141,13 +141,13 @@ args! {
         organization_id: Id,
         /// A telling name; Mixpanel adds to it.
         username: Text<255>,
-        /// Role in the organization. Default: Mixpanel's, the least.
+        /// Role in the organization. Default: Mixpanel's own.
         role: Option<Role>,
         /// When it ends, as 2027-01-31T00:00:00Z. Default: never.
         expires: Option<Text<40>>,
         /// Its projects. Default: none.
         projects: Option<List<ProjectPart, 1, 100>>,
-        /// true: the answer has the token, for the conversation to see. Default false: the token is lost.
+        /// true: the user agreed that the answer shows the token. Default false: nothing is made.
         reveal_token: Option<bool>,
     }
 }
@@ -230,13 +230,21 @@ fn get(ask: &Ask, args: OneServiceAccount) -> Result<Answer, Failure> {
 
 fn create(ask: &Ask, args: CreateServiceAccount) -> Result<Answer, Failure> {
     let organization = number(&args.organization_id);
+    let mut faults = Vec::new();
     if let Some(expires) = &args.expires
         && expires.0.parse::<jiff::Timestamp>().is_err()
     {
-        return Err(bad_arguments(vec![format!(
+        faults.push(format!(
             "expires: {} is not a moment such as 2027-01-31T00:00:00Z",
             quoted(&expires.0)
-        )]));
+        ));
+    }
+    // An account whose token nobody was told is one that nobody can sign in with.
+    if args.reveal_token != Some(true) {
+        faults.push("reveal_token: must be true, as Mixpanel tells the token of a new account only once, in this answer; ask the user whether it may appear in the conversation".into());
+    }
+    if !faults.is_empty() {
+        return Err(bad_arguments(faults));
     }
     let parts = args.projects.map(|parts| parts.0).unwrap_or_default();
     let projects = projects(ask, parts.iter().map(|part| &part.project_id))?;
@@ -256,14 +264,8 @@ fn create(ask: &Ask, args: CreateServiceAccount) -> Result<Answer, Failure> {
         quoted(&account.username)
     );
     let mut data = object([("service_account", account_json(account).into())]);
-    if args.reveal_token == Some(true) {
-        summary.push_str("; its token is here and nowhere else: have it kept safe now");
-        data.insert("token".into(), created.reveal_token().into());
-    } else {
-        summary.push_str(
-            "; its token was not asked for and is lost, so nobody can sign in with it: to use one, delete this and make another with reveal_token",
-        );
-    }
+    summary.push_str("; its token is here and nowhere else: have it kept safe now");
+    data.insert("token".into(), created.reveal_token().into());
     Ok(Answer { summary, data })
 }
 

@@ -179,3 +179,24 @@ fn without_an_oauth_token_nothing_is_asked_and_the_failure_says_what_is_missing(
     let told = format!("{} {}", answer.text, answer.data);
     assert!(!told.contains(OAUTH_TOKEN), "{told}");
 }
+
+#[test]
+fn a_token_that_mixpanel_refuses_is_told_as_such_and_not_as_the_service_accounts() {
+    let server = TestServer::start(&["--sandbox", "--toolsets", "privacy"], &[]);
+    let other = [("x-mixpanel-oauth-token", "another-token")];
+    let answer = server.call_with(
+        &other,
+        "mixpanel_get_data_deletion",
+        json!({"tracking_id": "8f14e45f-ceea-467f-a6b5-0d2d4f5e8c11"}),
+    );
+    assert!(answer.is_error);
+    let text = answer.text;
+    assert!(
+        text.contains("does not accept the OAuth token (401)"),
+        "{text}"
+    );
+    assert!(
+        !text.contains("service account") && !text.contains("another-token"),
+        "{text}"
+    );
+}

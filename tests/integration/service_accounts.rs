@@ -25,7 +25,7 @@ pub(crate) fn samples_service_accounts() -> Vec<(&'static str, Value)> {
             CREATE,
             json!({
                 "organization_id": "500", "username": "calls", "role": "analyst",
-                "expires": "2030-01-01T00:00:00Z", "reveal_token": false,
+                "expires": "2030-01-01T00:00:00Z", "reveal_token": true,
                 "projects": [{"project_id": "12345", "role": "consumer"}],
             }),
         ),
@@ -53,7 +53,7 @@ fn server() -> TestServer {
 }
 
 fn made(server: &TestServer, username: &str) -> Value {
-    let arguments = json!({"organization_id": "500", "username": username});
+    let arguments = json!({"organization_id": "500", "username": username, "reveal_token": true});
     server.data(CREATE, arguments)["service_account"].clone()
 }
 
@@ -94,7 +94,7 @@ fn an_account_is_made_listed_told_and_deleted_once_its_name_is_confirmed() {
 }
 
 #[test]
-fn the_token_of_a_new_account_is_told_only_to_who_says_so() {
+fn an_account_is_made_only_for_who_says_that_its_token_may_be_shown() {
     let server = server();
     let new = |reveal: Option<bool>| {
         let mut arguments = json!({"organization_id": "500", "username": "ci"});
@@ -103,14 +103,18 @@ fn the_token_of_a_new_account_is_told_only_to_who_says_so() {
         }
         server.call(CREATE, arguments)
     };
+    let before = names(&server, json!({"organization_id": "500"}));
     for reveal in [None, Some(false)] {
         let answer = new(reveal);
-        assert!(answer.data.get("token").is_none(), "{}", answer.data);
-        // The sandbox's tokens begin so.
-        assert!(!answer.text.contains("sandbox-"), "{}", answer.text);
-        let summary = answer.data["summary"].as_str().unwrap();
-        assert!(summary.contains("is lost"), "{summary}");
+        assert!(answer.is_error, "{}", answer.text);
+        assert!(
+            answer.text.contains("reveal_token: must be true"),
+            "{}",
+            answer.text
+        );
     }
+    let after = names(&server, json!({"organization_id": "500", "fresh": true}));
+    assert_eq!(before, after);
     let told = new(Some(true)).data;
     let token = told["token"].as_str().unwrap();
     assert!(token.starts_with("sandbox-") && token.len() > 32);
@@ -181,7 +185,7 @@ fn what_cannot_be_is_refused_before_anybody_is_asked() {
     let server = server();
     let both = json!({"organization_id": "500", "project_id": "12345"});
     assert_eq!(server.failure(LIST, both)["kind"], "bad_arguments");
-    let never = json!({"organization_id": "500", "username": "ci", "expires": "next year"});
+    let never = json!({"organization_id": "500", "username": "ci", "reveal_token": true, "expires": "next year"});
     let facts = server.failure(CREATE, never);
     assert_eq!(
         facts["faults"],

@@ -36,7 +36,13 @@ fn each_refusal_is_told_with_mixpanels_words() {
             words: words(),
         },
     );
-    check(status(401, body), Error::Unauthorized { words: words() });
+    check(
+        status(401, body),
+        Error::Unauthorized {
+            oauth: false,
+            words: words(),
+        },
+    );
     check(status(402, body), Error::PaymentRequired { words: words() });
     check(
         status(403, body),

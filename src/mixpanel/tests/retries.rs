@@ -88,7 +88,10 @@ fn what_will_not_pass_is_told_at_once() {
     );
     check(
         vec![status(401, ""), json("[]")],
-        Err(Error::Unauthorized { words: None }),
+        Err(Error::Unauthorized {
+            oauth: false,
+            words: None,
+        }),
         1,
     );
 }

@@ -172,7 +172,7 @@ args! {
         event_names: Option<List<Text<255>, 1, 100>>,
         /// Only events of which this expression is true. Default: all.
         r#where: Option<Text<4000>>,
-        /// Whether it ends after 30 days, without costs. Default false.
+        /// Whether it is a trial that ends after 30 days. Default false.
         trial: Option<bool>,
         /// Default: the server's or the request's project.
         project_id: Option<Id>,
