@@ -48,7 +48,15 @@ fn with_section(text: &str, name: &str, section: &str) -> String {
 fn tool_tables() -> String {
     let mut tables = String::new();
     for toolset in TOOLSETS {
-        tables.push_str(&format!("\n**{}**: {}\n\n", toolset.name, toolset.about));
+        let default = if toolset.default {
+            " (on by default)"
+        } else {
+            ""
+        };
+        tables.push_str(&format!(
+            "\n**{}**: {}{default}\n\n",
+            toolset.name, toolset.about
+        ));
         tables.push_str(
             "| tool | takes (**required**) | effect | what it does |\n| --- | --- | --- | --- |\n",
         );
