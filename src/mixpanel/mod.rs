@@ -49,6 +49,7 @@ mod rehearsal;
 mod report;
 mod request;
 mod resolver;
+mod sentence;
 mod service_accounts;
 mod stop;
 #[cfg(test)]
