@@ -34,7 +34,8 @@ impl Place {
                 Err(error) => log::debug!("no socket in {folder}: {error}"),
             }
         }
-        log::info!("no folder for a private socket; using an abstract one");
+        // Nothing an operator could or need do about: not for the log of each start in a bare root.
+        log::debug!("no folder for a private socket; using an abstract one");
         let address = SocketAddr::from_abstract_name(name)?;
         let listener = UnixListener::bind_addr(&address)?;
         Ok((Place::Abstract(address), listener))
