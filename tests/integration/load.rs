@@ -14,7 +14,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use crate::support::server::variables_before;
-use crate::support::{HttpProcess, RecordedRequest};
+use crate::support::{Program, RecordedRequest};
 
 const CALLERS: usize = 200;
 /// Fewer users than callers, so that equal questions of one user meet.
@@ -381,8 +381,8 @@ fn two_hundred_callers_before_a_failing_mixpanel_lose_double_and_mix_nothing() {
         .iter()
         .map(|(name, value)| (*name, value.as_str()))
         .collect();
-    let server = HttpProcess::start(&["--json-response"], &variables);
-    let url = server.url();
+    let server = Program::start(&["--json-response"], &variables);
+    let url = server.server.url();
     let begun = Instant::now();
     let end = begun + Duration::from_secs(seconds);
     let (sent, answered) = (AtomicUsize::new(0), AtomicUsize::new(0));

@@ -1,29 +1,16 @@
-//! The built program as an operator meets it: its answers on a command line, its health check, its end by a signal, its trust.
+//! The built program as an operator meets it: its answers on a command line, its health check, its trust.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
-use std::process::{Command, Output};
 use std::sync::Arc;
 use std::thread;
 
-use rustix::process::Signal;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::json;
 
-use crate::support::StdioServer;
-use crate::support::process::{HttpProcess, binary};
-
-/// Runs it to its end, without the environment of the tests.
-fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
-    Command::new(binary())
-        .args(arguments)
-        .env_clear()
-        .envs(variables.iter().copied())
-        .output()
-        .unwrap()
-}
+use crate::support::{Program, StdioServer};
 
 fn port_of(url: &str) -> String {
     url.rsplit_once(':').unwrap().1.to_owned()
@@ -31,7 +18,7 @@ fn port_of(url: &str) -> String {
 
 #[test]
 fn the_version_is_told() {
-    let output = run(&["--version"], &[]);
+    let output = Program::run(&["--version"], &[]);
     assert!(output.status.success());
     let expected = format!("mixpanel-mcp-server {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
@@ -44,12 +31,12 @@ fn health_succeeds_quietly_where_a_server_is_up_also_by_variables_and_behind_a_t
         ("MIXPANEL_MCP_ACCESS_TOKEN", "canary"),
         ("MIXPANEL_MCP_ALLOWED_HOSTS", "mcp.example"),
     ];
-    let server = HttpProcess::start(&["--sandbox"], &variables);
-    let port = port_of(&server.url());
+    let program = Program::start(&["--sandbox"], &variables);
+    let port = port_of(&program.server.url());
     let by_variable = [variables[0], ("MIXPANEL_MCP_SERVER_PORT", port.as_str())];
     for output in [
-        run(&["health"], &by_variable),
-        run(&["health", "--port", &port], &[]),
+        Program::run(&["health"], &by_variable),
+        Program::run(&["health", "--port", &port], &[]),
     ] {
         assert_eq!(output.status.code(), Some(0));
         assert_eq!((output.stdout, output.stderr), (vec![], vec![]));
@@ -62,19 +49,11 @@ fn health_fails_with_a_reason_where_no_server_is() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.local_addr().unwrap().port().to_string()
     };
-    let output = run(&["health", "--port", &port], &[]);
+    let output = Program::run(&["health", "--port", &port], &[]);
     assert_eq!(output.status.code(), Some(1));
     let told = String::from_utf8_lossy(&output.stderr);
     let expected = format!("error: health: http://127.0.0.1:{port}/health: ");
     assert!(told.starts_with(&expected), "{told}");
-}
-
-#[test]
-fn a_signal_ends_the_server_and_counts_as_success() {
-    for signal in [Signal::TERM, Signal::INT] {
-        let server = HttpProcess::start(&["--sandbox"], &[]);
-        assert_eq!(server.signal(signal).code(), Some(0), "{signal:?}");
-    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ pub(crate) mod server;
 pub(crate) mod upstream;
 mod wire;
 
-pub(crate) use process::{HttpProcess, StdioServer};
+pub(crate) use process::StdioServer;
 pub(crate) use program::Program;
 pub(crate) use recorder::Recorder;
 pub(crate) use seeded::Seeded;

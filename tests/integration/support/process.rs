@@ -1,4 +1,5 @@
-//! The built program as a client starts it: a process of its own, spoken to on standard input and output, or over HTTP.
+//! The built program as a process of its own: which build it is, and a client's talk with it on standard input and output. Over
+//! HTTP it is a [`super::Program`].
 //!
 //! `MIXPANEL_MCP_BINARY` names another build of it to test, such as the static one; then the tests over HTTP, which else start
 //! their servers in this process, use that one too.
@@ -8,11 +9,9 @@ use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use super::schema::Conversation;
@@ -28,103 +27,6 @@ pub(crate) fn named_binary() -> Option<OsString> {
 /// The program under test: the named build, else the one that was built with these tests.
 pub(crate) fn binary() -> OsString {
     named_binary().unwrap_or_else(|| env!("CARGO_BIN_EXE_mixpanel-mcp-server").into())
-}
-
-/// Runs the program, tells its process's id, ends as it ends, and kills it when standard input is closed: so a server
-/// that tests share and nobody drops ends with the tests.
-const GUARD: &str = r#"
-exec 3<&0
-"$@" 3<&- & server=$!
-echo $server
-{ read -r _ <&3; kill -KILL $server; } & watch=$!
-wait $server; code=$?
-kill $watch; exit $code"#;
-
-/// A running program that serves HTTP on a port that the system picked. Killed when dropped, and when the tests end.
-pub(crate) struct HttpProcess {
-    guard: Mutex<Child>,
-    id: i32,
-    url: String,
-}
-
-impl HttpProcess {
-    /// Starts it with these flags and variables, and no others.
-    #[track_caller]
-    pub(crate) fn start(flags: &[&str], variables: &[(&str, &str)]) -> HttpProcess {
-        let mut guard = Command::new("/bin/sh")
-            .args(["-c", GUARD, "guard"])
-            .arg(binary())
-            .args(flags)
-            .args(["--port", "0"])
-            .env_clear()
-            .envs(variables.iter().copied())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut id = String::new();
-        let mut stdout = BufReader::new(guard.stdout.take().unwrap());
-        stdout.read_line(&mut id).unwrap();
-        let mut log = BufReader::new(guard.stderr.take().unwrap()).lines();
-        let mut said = String::new();
-        let url = loop {
-            let Some(line) = log.next() else {
-                panic!("the program ended before it served: {said}")
-            };
-            let line = line.unwrap();
-            if let Some((_, rest)) = line.split_once(" on http://") {
-                break format!("http://{}", rest.split_once(',').unwrap().0);
-            }
-            said += &line;
-        };
-        // A full pipe would stop the server.
-        thread::spawn(move || log.for_each(drop));
-        HttpProcess {
-            guard: Mutex::new(guard),
-            id: id.trim().parse().unwrap(),
-            url,
-        }
-    }
-
-    /// Where it listens, without a slash at the end.
-    pub(crate) fn url(&self) -> String {
-        self.url.clone()
-    }
-
-    /// The most memory that it has had resident so far, in bytes.
-    #[track_caller]
-    pub(crate) fn peak_bytes(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id)).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
-        kilobytes.unwrap().trim().parse::<u64>().unwrap() * 1024
-    }
-
-    /// Sends the signal and waits for the end: how the process ended.
-    #[track_caller]
-    pub(crate) fn signal(&self, signal: Signal) -> ExitStatus {
-        let mut guard = self.guard.lock().unwrap();
-        // Waiting closes it, which would kill the process.
-        let _open = guard.stdin.take();
-        kill_process(Pid::from_raw(self.id).unwrap(), signal).unwrap();
-        guard.wait().unwrap()
-    }
-
-    /// Stops it with the program's own patience, or at once if none is left.
-    pub(crate) fn stop(&self, patience: Duration) {
-        if !patience.is_zero() {
-            self.signal(Signal::TERM);
-        }
-    }
-}
-
-impl Drop for HttpProcess {
-    fn drop(&mut self) {
-        let guard = self.guard.get_mut().unwrap_or_else(PoisonError::into_inner);
-        // Waiting closes standard input first, and so kills.
-        let _ = guard.wait();
-    }
 }
 
 /// A running program with `--stdio`. Killed when dropped.

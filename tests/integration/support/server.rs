@@ -13,9 +13,11 @@ use mixpanel_mcp_server::server::Server;
 use mixpanel_mcp_server::settings::{Command, Settings};
 use mixpanel_mcp_server::transport::gate::Limits;
 use mixpanel_mcp_server::transport::{Access, HttpServer, HttpSettings};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::process::{HttpProcess, named_binary};
+use super::process::named_binary;
+use super::program::Program;
 use super::schema::Conversation;
 
 /// No answer takes longer in a test that is in order.
@@ -80,8 +82,19 @@ impl TestServer {
         let Some(_) = named_binary() else {
             return TestServer::start_with(flags, variables, |_| {});
         };
-        let process = HttpProcess::start(flags, variables);
-        TestServer::running(process.url(), move |patience| process.stop(patience))
+        let program = Program::start(flags, variables);
+        let url = program.server.url();
+        let program = Mutex::new(Some(program));
+        TestServer::running(url, move |patience| {
+            let mut running = program.lock().unwrap_or_else(PoisonError::into_inner);
+            // Without patience it is dropped, and so killed.
+            if let Some(program) = running.take()
+                && !patience.is_zero()
+            {
+                program.signal(Signal::TERM);
+                program.ended();
+            }
+        })
     }
 
     /// One in this process, with what no setting changes.
