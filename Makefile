@@ -1,4 +1,4 @@
-# One verb each. CI runs `make check` and `make conformance`, no more and no less.
+# One verb each. CI runs `make check`, `make image-test` and `make conformance`, no more and no less.
 
 CARGO ?= cargo
 # Another target, such as TARGET=aarch64-unknown-linux-musl, is built across.
@@ -47,6 +47,7 @@ static:
 image:
 	$(DOCKER) build -f Dockerfile.scratch -t mixpanel-mcp-server .
 
-# The image, built around the static program, and all integration tests against what is in it.
+# The image, built around the static program, and all integration tests against what is in it; needs root, and Debian's buildah,
+# which it installs.
 image-test: static
 	tests/image/run $(STATIC)
