@@ -79,7 +79,12 @@ fn serve_stdio(settings: Settings, mut signals: Signals) -> Result<(), String> {
         streams_max: settings.http.streams_max,
     };
     // The sandbox in it ends with it.
-    let parts = Parts::of(settings.mixpanel, settings.sandbox, settings.offer)?;
+    let parts = Parts::of(
+        settings.mixpanel,
+        settings.sandbox,
+        settings.offer,
+        settings.question_time,
+    )?;
     let waiting = signals.handle();
     let stdio = Stdio::start(&limits, parts.service.clone(), move || waiting.close());
     let stdio = stdio.map_err(|error| format!("--stdio: {error}"))?;
@@ -99,7 +104,12 @@ struct Parts {
 }
 
 impl Parts {
-    fn of(mut config: Config, is_sandbox: bool, offer: Offer) -> Result<Parts, String> {
+    fn of(
+        mut config: Config,
+        is_sandbox: bool,
+        offer: Offer,
+        question_time: Duration,
+    ) -> Result<Parts, String> {
         let sandbox = is_sandbox.then(Sandbox::start).transpose();
         let sandbox = sandbox.map_err(|error| format!("--sandbox: {error}"))?;
         if let Some(sandbox) = &sandbox {
@@ -108,7 +118,7 @@ impl Parts {
         let told = told(&config, is_sandbox, &offer);
         let application = MixpanelApplication::new(Mixpanel::new(config)?, is_sandbox, offer);
         Ok(Parts {
-            service: Service::new(application),
+            service: Service::new(application, question_time),
             sandbox,
             told,
         })
@@ -123,7 +133,12 @@ impl Server {
     /// One line that says why the server cannot start.
     pub fn start(settings: Settings) -> Result<Server, String> {
         let exposure = exposure(&settings);
-        let parts = Parts::of(settings.mixpanel, settings.sandbox, settings.offer)?;
+        let parts = Parts::of(
+            settings.mixpanel,
+            settings.sandbox,
+            settings.offer,
+            settings.question_time,
+        )?;
         let address = settings.http.address;
         let http = HttpServer::start(settings.http, parts.service);
         let http =

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::call::Call;
 use super::headers::Headers;
 use super::jsonrpc::Fault;
-use super::result::Outcome;
+use super::result::{Outcome, ToolResult};
 
 /// Tools, resources, prompts and completions. Lists are JSON arrays in the form of the newest revision:
 /// members that an older client does not know are legal there.
@@ -27,7 +27,7 @@ pub trait Application: Send + Sync + 'static {
         name: &str,
         arguments: &Value,
         call: &Call,
-    ) -> Option<Result<Outcome, Fault>>;
+    ) -> Option<Result<Outcome<ToolResult>, Fault>>;
 
     /// The resources that can be named without asking anyone for long.
     fn resources(&self, call: &Call) -> Result<Vec<Value>, Fault>;
@@ -41,30 +41,17 @@ pub trait Application: Send + Sync + 'static {
     /// The prompts.
     fn prompts(&self) -> Vec<Value>;
 
-    /// A prompt with its arguments filled in: `description` and `messages`, or a request for input.
+    /// A prompt with its arguments filled in: `description` and `messages`.
     /// `None`: there is none of that name.
     fn prompt(
         &self,
         name: &str,
         arguments: &Map<String, Value>,
         call: &Call,
-    ) -> Option<Result<PromptOutcome, Fault>>;
+    ) -> Option<Result<Outcome<Map<String, Value>>, Fault>>;
 
     /// Ways to go on from `value` for an argument. Unknown references and arguments have none.
     fn complete(&self, wanted: &CompletionWanted<'_>, call: &Call) -> Result<Completion, Fault>;
-}
-
-/// How `prompts/get` ends.
-pub enum PromptOutcome {
-    /// `description` and `messages`.
-    Complete(Map<String, Value>),
-    /// With questions to the client (2026-07-28).
-    InputRequired {
-        /// Requests to the client, by a key of ours.
-        requests: Map<String, Value>,
-        /// What the client brings back unread.
-        state: Option<String>,
-    },
 }
 
 /// What is to be completed.

@@ -1,4 +1,4 @@
-//! One running call: how it is cancelled, and how it tells of its progress.
+//! One running call: how it is cancelled, how it tells of its progress, and how it asks its client.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,17 +7,24 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
+use super::handshake::{can_be_asked, takes_forms};
 use super::headers::Headers;
 use super::jsonrpc;
+use super::questions::{Questions, Unanswered};
 use super::revision::Revision;
+use super::running::Scope;
 
 /// The shortest time between two progress notifications of a call; what comes sooner is dropped.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Where notifications that belong to a request go. Implemented by the transports.
+/// Where the messages go that belong to a request, and what its call takes of the server. Implemented by the transports.
 pub trait Outlet: Send + Sync {
     /// Sends one message, a whole JSON-RPC text without line breaks. A client that has gone is no error here.
     fn send(&self, message: &str);
+
+    /// Runs `wait`, which does nothing but wait for the client, in this thread; meanwhile another call may run in place
+    /// of this one. Where there is no room for one more that waits, it is not run.
+    fn aside(&self, wait: &mut dyn FnMut());
 }
 
 /// A switch that is thrown once, by whoever has a reason: the client, its departure, the end of the server.
@@ -123,7 +130,10 @@ impl Level {
 
 /// One running call, as its handler sees it. Cheap to clone.
 #[derive(Clone)]
-pub struct Call(Arc<CallState>);
+pub struct Call {
+    state: Arc<CallState>,
+    client: Arc<ClientSide>,
+}
 
 struct CallState {
     revision: Revision,
@@ -133,7 +143,7 @@ struct CallState {
     progress_token: Option<Value>,
     told: Mutex<Told>,
     log_level: Option<Level>,
-    client: ClientSide,
+    asker: Option<Asker>,
     answer_bytes_max: Option<usize>,
 }
 
@@ -146,15 +156,23 @@ struct Told {
     answered: bool,
 }
 
-/// What the client said of itself with this request (2026-07-28) or in its handshake.
+/// What the client said of itself with this request (2026-07-28) or in its handshake, and what it answered.
 #[derive(Clone, Default)]
 pub struct ClientSide {
-    /// Its capabilities.
+    /// Its capabilities, as far as they can be used in this round: empty where it cannot be asked anything.
     pub capabilities: Map<String, Value>,
     /// Its answers to what an earlier round asked for, by key.
     pub input_responses: Map<String, Value>,
     /// What an earlier round gave it to bring back.
     pub request_state: Option<String>,
+    /// Why what an earlier round asked for has no answer, as the beginning of a sentence. It is of no use to ask again.
+    pub unanswered: Option<String>,
+}
+
+/// The way to the client's answers, in the revisions in which it is asked on a stream.
+pub struct Asker {
+    pub(super) questions: Questions,
+    pub(super) scope: Scope,
 }
 
 /// What a [`Call`] is made of.
@@ -171,6 +189,8 @@ pub struct CallParts {
     pub log_level: Option<Level>,
     /// What the client said of itself.
     pub client: ClientSide,
+    /// How it is asked; none where that takes a second call, or is not possible.
+    pub asker: Option<Asker>,
     /// The largest message that this client can take, in bytes; none: no bound.
     pub answer_bytes_max: Option<usize>,
 }
@@ -178,7 +198,7 @@ pub struct CallParts {
 impl Call {
     /// A call from its parts, whose notifications go to `outlet`.
     pub fn new(parts: CallParts, outlet: Arc<dyn Outlet>) -> Call {
-        Call(Arc::new(CallState {
+        let state = CallState {
             revision: parts.revision,
             headers: parts.headers,
             cancellation: parts.cancellation,
@@ -186,55 +206,89 @@ impl Call {
             progress_token: parts.progress_token,
             told: Mutex::default(),
             log_level: parts.log_level,
-            client: parts.client,
+            asker: parts.asker,
             answer_bytes_max: parts.answer_bytes_max,
-        }))
+        };
+        Call {
+            state: Arc::new(state),
+            client: Arc::new(parts.client),
+        }
+    }
+
+    /// The same call after the client has been asked.
+    pub(super) fn in_round(&self, client: ClientSide) -> Call {
+        Call {
+            state: self.state.clone(),
+            client: Arc::new(client),
+        }
     }
 
     /// The header fields that came with the request.
     pub fn headers(&self) -> &Headers {
-        &self.0.headers
+        &self.state.headers
     }
 
     /// The call's switch.
     pub fn cancellation(&self) -> &Cancellation {
-        &self.0.cancellation
+        &self.state.cancellation
     }
 
     /// What the client said of itself.
     pub fn client(&self) -> &ClientSide {
-        &self.0.client
+        &self.client
     }
 
-    /// Whether the client can put a form before its user and bring the answer in a second call.
+    /// Whether the client can put a form before its user and bring the answer.
     pub fn can_ask(&self) -> bool {
-        let form = |elicitation: &Value| {
-            let ways = elicitation.as_object();
-            ways.is_some_and(|ways| ways.is_empty() || ways.contains_key("form"))
+        let elicitation = self.client.capabilities.get("elicitation");
+        elicitation.is_some_and(takes_forms)
+    }
+
+    /// Sends a request to the client, an object with `method` and `params`, and waits for its result. Nothing of the
+    /// server but a thread is held meanwhile.
+    pub(super) fn ask(&self, request: &Value) -> Result<Value, Unanswered> {
+        let method = request.get("method").and_then(Value::as_str);
+        let method = method.filter(|method| can_be_asked(method, &self.client.capabilities));
+        let (Some(method), Some(asker)) = (method, &self.state.asker) else {
+            return Err(Unanswered::Unable);
         };
-        !self.0.revision.is_legacy()
-            && self
-                .0
-                .client
-                .capabilities
-                .get("elicitation")
-                .is_some_and(form)
+        let cancellation = self.cancellation();
+        let question = asker.questions.begin(&asker.scope, cancellation)?;
+        let params = request.get("params").unwrap_or(&Value::Null);
+        let message = jsonrpc::request(&question.id, method, params);
+        let mut is_sent = false;
+        let mut answer = Err(Unanswered::Full);
+        self.state.outlet.aside(&mut || {
+            if let Some(_telling) = self.telling() {
+                self.state.outlet.send(&message);
+                is_sent = true;
+            }
+            answer = question.wait(cancellation);
+        });
+        if let (true, Err(why)) = (is_sent, &answer)
+            && !matches!(why, Unanswered::Refused(_))
+        {
+            let params = json!({"requestId": question.id, "reason": why.to_string()});
+            let notification = jsonrpc::notification("notifications/cancelled", &params);
+            self.state.outlet.send(&notification);
+        }
+        answer
     }
 
     /// The largest message that this client can take, in bytes; none: no bound.
     pub fn answer_bytes_max(&self) -> Option<usize> {
-        self.0.answer_bytes_max
+        self.state.answer_bytes_max
     }
 
     pub(super) fn revision(&self) -> Revision {
-        self.0.revision
+        self.state.revision
     }
 
     /// Tells how far the call is, if the client asked to be told: `done` of `total` (if known), in any unit.
     ///
     /// What does not grow, or comes within 250 ms of the last, is dropped: the protocol wants progress to increase.
     pub fn progress(&self, done: f64, total: Option<f64>, message: &str) {
-        let Some(token) = &self.0.progress_token else {
+        let Some(token) = &self.state.progress_token else {
             return;
         };
         let Some(mut told) = self.telling() else {
@@ -250,36 +304,45 @@ impl Call {
         if let Some(total) = total {
             params["total"] = total.into();
         }
-        if self.0.revision.has_audio() && !message.is_empty() {
+        if self.state.revision.has_audio() && !message.is_empty() {
             params["message"] = message.into();
         }
-        self.0
+        self.state
             .outlet
             .send(&jsonrpc::notification("notifications/progress", &params));
     }
 
     /// Sends a log message to the client, if it asked for ones as grave as this.
     pub fn log(&self, level: Level, logger: &str, data: Value) {
-        if self.0.log_level.is_none_or(|least| level < least) {
+        if self.state.log_level.is_none_or(|least| level < least) {
             return;
         }
         let Some(_telling) = self.telling() else {
             return;
         };
         let params = json!({"level": level.word(), "logger": logger, "data": data});
-        self.0
+        self.state
             .outlet
             .send(&jsonrpc::notification("notifications/message", &params));
     }
+
     /// Nothing more is told: the answer comes next, also where the handler left a thread behind.
     pub(super) fn end(&self) {
-        let mut told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self
+            .state
+            .told
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         told.answered = true;
     }
 
     /// The right to tell something, to be held while sending, so that nothing overtakes anything. `None`: it is too late.
     fn telling(&self) -> Option<MutexGuard<'_, Told>> {
-        let told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
-        (!told.answered && !self.0.cancellation.is_cancelled()).then_some(told)
+        let told = self
+            .state
+            .told
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        (!told.answered && !self.state.cancellation.is_cancelled()).then_some(told)
     }
 }

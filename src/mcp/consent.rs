@@ -1,5 +1,5 @@
-//! What destroys asks first. A client that can put a question to its user is asked to (2026-07-28: the call is
-//! answered with the question, and comes again with the answer); else the call must name what will be lost.
+//! What destroys asks first. A client that can put a question to its user is asked to, and the call comes again with
+//! the answer; else the call must name what will be lost.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::OnceLock;
@@ -91,8 +91,10 @@ pub(super) fn consent(call: &Call, tool: &str, arguments: &Value, loss: &Loss) -
         let requests = Map::from_iter([(QUESTION.to_owned(), question)]);
         return Consent::Ask { requests, state };
     }
+    let unanswered = call.client().unanswered.as_ref();
+    let why = unanswered.map_or(String::new(), |why| format!("{why}; "));
     let text = format!(
-        "this will {what}; ask the user, and if they agree call again with confirm={name:?}; nothing was done"
+        "{why}this will {what}; ask the user, and if they agree call again with confirm={name:?}; nothing was done"
     );
     Consent::Withheld(Failure::new("not_confirmed", text).with("confirm", name.as_str()))
 }

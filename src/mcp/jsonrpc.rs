@@ -65,6 +65,11 @@ pub fn result_message(id: &Value, result: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#)
 }
 
+/// The whole message of a request of ours.
+pub fn request(id: &Value, method: &str, params: &Value) -> String {
+    json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string()
+}
+
 /// The whole message of a notification.
 pub fn notification(method: &str, params: &Value) -> String {
     json!({"jsonrpc": "2.0", "method": method, "params": params}).to_string()
@@ -90,7 +95,12 @@ pub enum Message {
         params: Map<String, Value>,
     },
     /// An answer to a request of ours.
-    Response,
+    Response {
+        /// The request's id; null where it has no usable one.
+        id: Value,
+        /// The result, or the error.
+        answer: Result<Value, Value>,
+    },
 }
 
 /// What a body holds: a message, or a batch of them.
@@ -156,10 +166,13 @@ fn message(value: Value) -> Result<Message, Malformed> {
     let method = match members.remove("method") {
         Some(Value::String(method)) => method,
         Some(_) => return refuse(INVALID_REQUEST, "`method` must be a string"),
-        None if members.contains_key("result") || members.contains_key("error") => {
-            return Ok(Message::Response);
+        None => {
+            let error = members.remove("error").map(Err);
+            return match error.or_else(|| members.remove("result").map(Ok)) {
+                Some(answer) => Ok(Message::Response { id: usable, answer }),
+                None => refuse(INVALID_REQUEST, "a message must have a `method`"),
+            };
         }
-        None => return refuse(INVALID_REQUEST, "a message must have a `method`"),
     };
     let params = match members.remove("params") {
         Some(Value::Object(params)) => params,

@@ -7,13 +7,15 @@ use std::time::Instant;
 use log::{error, info};
 use serde_json::{Map, Value, json};
 
-use super::application::{CompletionWanted, PromptOutcome, Reference};
+use super::application::{CompletionWanted, Reference};
 use super::call::{Call, CallParts, Cancellation, ClientSide, Level, Outlet};
 use super::era;
+use super::handshake::Handshake;
 use super::headers::Headers;
 use super::jsonrpc::{self, Fault};
 use super::result::{Content, Outcome, ToolResult};
 use super::revision::Revision;
+use super::rounds;
 use super::running::Entry;
 use super::service::{Listening, Reply, Service};
 
@@ -44,11 +46,11 @@ enum Keep {
     Private,
 }
 
-/// The result of `initialize`, and the revision that it settles on.
+/// The result of `initialize`, and what it settles.
 pub(super) fn initialize(
     service: &Service,
     params: &Map<String, Value>,
-) -> Result<(Revision, String), Fault> {
+) -> Result<(Handshake, String), Fault> {
     let Some(wanted) = params.get("protocolVersion").and_then(Value::as_str) else {
         return Err(Fault::new(
             jsonrpc::INVALID_PARAMS,
@@ -66,7 +68,8 @@ pub(super) fn initialize(
         "serverInfo": service.application.implementation(),
         "instructions": service.application.instructions(),
     });
-    Ok((revision, result.to_string()))
+    let handshake = Handshake::of(revision, params.get("capabilities"));
+    Ok((handshake, result.to_string()))
 }
 
 /// The answer of a method that asks nobody. `None`: it is one that [`run`] answers.
@@ -241,6 +244,7 @@ pub(super) fn client_side(params: &Map<String, Value>) -> ClientSide {
             .get("requestState")
             .and_then(Value::as_str)
             .map(str::to_owned),
+        unanswered: None,
     }
 }
 
@@ -277,15 +281,17 @@ fn answer(
                     ));
                 }
             };
-            let outcome = application
-                .call_tool(name, arguments, call)
-                .ok_or_else(|| {
-                    let message = format!(
-                        "there is no tool {}; tools/list names them",
-                        era::in_short(name)
-                    );
-                    Fault::new(jsonrpc::INVALID_PARAMS, message)
-                })??;
+            let outcome = rounds::run(call, |call| {
+                application
+                    .call_tool(name, arguments, call)
+                    .ok_or_else(|| {
+                        let message = format!(
+                            "there is no tool {}; tools/list names them",
+                            era::in_short(name)
+                        );
+                        Fault::new(jsonrpc::INVALID_PARAMS, message)
+                    })?
+            })?;
             match outcome {
                 Outcome::Complete(result) => Ok(finish(
                     service,
@@ -294,7 +300,7 @@ fn answer(
                     Keep::Never,
                 )),
                 Outcome::InputRequired { requests, state } => {
-                    input_required(service, revision, requests, state)
+                    Ok(input_required(service, requests, state))
                 }
             }
         }
@@ -337,15 +343,17 @@ fn answer(
                     return Err(Fault::new(jsonrpc::INVALID_PARAMS, message));
                 }
             };
-            let outcome = application.prompt(name, &arguments, call).ok_or_else(|| {
-                let message = format!(
-                    "there is no prompt {}; prompts/list names them",
-                    era::in_short(name)
-                );
-                Fault::new(jsonrpc::INVALID_PARAMS, message)
-            })??;
+            let outcome = rounds::run(call, |call| {
+                application.prompt(name, &arguments, call).ok_or_else(|| {
+                    let message = format!(
+                        "there is no prompt {}; prompts/list names them",
+                        era::in_short(name)
+                    );
+                    Fault::new(jsonrpc::INVALID_PARAMS, message)
+                })?
+            })?;
             match outcome {
-                PromptOutcome::Complete(members) => {
+                Outcome::Complete(members) => {
                     let members = Value::Object(members).to_string();
                     Ok(finish(
                         service,
@@ -354,8 +362,8 @@ fn answer(
                         Keep::Never,
                     ))
                 }
-                PromptOutcome::InputRequired { requests, state } => {
-                    input_required(service, revision, requests, state)
+                Outcome::InputRequired { requests, state } => {
+                    Ok(input_required(service, requests, state))
                 }
             }
         }
@@ -432,24 +440,17 @@ fn modern_end(service: &Service, result_type: &str) -> String {
     format!(r#","resultType":"{result_type}","_meta":{{"{SERVER_INFO_KEY}":{implementation}}}"#)
 }
 
+/// Questions as a result, which only the stateless revision has.
 fn input_required(
     service: &Service,
-    revision: Revision,
     requests: Map<String, Value>,
     state: Option<String>,
-) -> Result<String, Fault> {
-    if revision.is_legacy() {
-        let message = "this needs an answer from the client that its revision cannot give";
-        return Err(Fault::new(jsonrpc::INTERNAL_ERROR, message));
-    }
+) -> String {
     let mut members = format!(r#""inputRequests":{}"#, Value::Object(requests));
     if let Some(state) = state {
         members.push_str(&format!(r#","requestState":{}"#, Value::from(state)));
     }
-    Ok(format!(
-        "{{{members}{}}}",
-        modern_end(service, "input_required")
-    ))
+    format!("{{{members}{}}}", modern_end(service, "input_required"))
 }
 
 /// What is said instead of a message that the client's event stream cannot take.

@@ -102,11 +102,11 @@ impl ToolResult {
     }
 }
 
-/// How a tool call ends, unless it is a fault of the protocol's use.
-pub enum Outcome {
+/// How a call ends, unless it is a fault of the protocol's use.
+pub enum Outcome<T> {
     /// With a result.
-    Complete(ToolResult),
-    /// With questions to the client, which answers them in a second call (2026-07-28).
+    Complete(T),
+    /// With questions to the client: with their answers the handler is called again.
     InputRequired {
         /// Requests to the client, by a key of ours.
         requests: Map<String, Value>,

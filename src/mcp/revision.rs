@@ -81,6 +81,11 @@ impl Revision {
         self >= Revision::V2025_03_26
     }
 
+    /// Whether a server may ask a client to put a form before its user.
+    pub fn has_elicitation(self) -> bool {
+        self >= Revision::V2025_06_18
+    }
+
     /// Whether a message may be an array of messages.
     pub fn has_batches(self) -> bool {
         self == Revision::V2025_03_26

@@ -1,17 +1,21 @@
 //! Where messages come in: each is read, its revision told, and either answered at once or made a piece of work.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use super::application::Application;
-use super::call::{CallParts, Cancellation, Level, Outlet};
+use super::call::{Asker, CallParts, Cancellation, ClientSide, Level, Outlet};
+use super::dialog::Dialog;
 use super::era::{self, HeaderRevision};
+use super::handshake::Handshake;
 use super::headers::Headers;
 use super::jsonrpc::{self, Body, Fault, Malformed, Message};
 use super::methods::{self, Asked};
 use super::mirrored::Mirrored;
+use super::questions::Questions;
 use super::revision::Revision;
 use super::running::{Entry, Running, Scope};
 use super::sessions::{SESSION_HEADER, Sessions};
@@ -29,6 +33,7 @@ pub struct Service {
     pub(super) application: Box<dyn Application>,
     mirrored: Mirrored,
     running: Running,
+    questions: Questions,
     sessions: Sessions,
     dialogs: AtomicU64,
 }
@@ -44,26 +49,6 @@ pub enum Via<'a> {
     Sse(&'a Dialog),
     /// Standard input and output.
     Stdio(&'a Dialog),
-}
-
-/// What several messages of one peer have in common on a transport that keeps a peer.
-pub struct Dialog {
-    scope: Scope,
-    running: Running,
-    state: Mutex<DialogState>,
-}
-
-#[derive(Default)]
-struct DialogState {
-    revision: Option<Revision>,
-    level: Option<Level>,
-}
-
-impl Dialog {
-    /// Cancels all its calls: the peer has gone.
-    pub fn end(&self) {
-        self.running.cancel_all_of(&self.scope);
-    }
 }
 
 /// What a transport does with a message.
@@ -179,12 +164,14 @@ pub struct Listening {
 }
 
 impl Service {
-    /// A service for what this application offers.
-    pub fn new(application: impl Application) -> Arc<Service> {
+    /// A service for what this application offers, whose clients have `question_time` to answer what they are asked on
+    /// a stream.
+    pub fn new(application: impl Application, question_time: Duration) -> Arc<Service> {
         Arc::new(Service {
             mirrored: Mirrored::of(&application.tools(&Headers::default()).unwrap_or_default()),
             application: Box::new(application),
             running: Running::default(),
+            questions: Questions::new(question_time),
             sessions: Sessions::default(),
             dialogs: AtomicU64::new(0),
         })
@@ -192,11 +179,14 @@ impl Service {
 
     /// Begins a dialog with a peer whose messages share a stream.
     pub fn dialog(&self) -> Dialog {
-        Dialog {
-            scope: Scope::Dialog(self.dialogs.fetch_add(1, Ordering::Relaxed)),
-            running: self.running.clone(),
-            state: Mutex::default(),
-        }
+        let number = self.dialogs.fetch_add(1, Ordering::Relaxed);
+        Dialog::new(number, self.running.clone())
+    }
+
+    /// Asks no client anything any more, and lets none of those that were asked keep its call waiting: the server ends,
+    /// and an answer could not come in.
+    pub fn end_questions(&self) {
+        self.questions.end();
     }
 
     /// Takes in one body.
@@ -218,7 +208,7 @@ impl Service {
         via: &Via<'_>,
     ) -> Result<Reception, Malformed> {
         match message {
-            Message::Response | Message::Notification { .. }
+            Message::Response { .. } | Message::Notification { .. }
                 if matches!(via, Via::Http { .. })
                     && matches!(era::of_header(headers), HeaderRevision::Unknown) =>
             {
@@ -227,7 +217,9 @@ impl Service {
                     fault: unknown_revision(),
                 })
             }
-            Message::Response if matches!(via, Via::Http { .. }) && is_modern_header(headers) => {
+            Message::Response { .. }
+                if matches!(via, Via::Http { .. }) && is_modern_header(headers) =>
+            {
                 let fault = Fault::new(
                     jsonrpc::INVALID_REQUEST,
                     "answers are not posted in this revision",
@@ -237,7 +229,12 @@ impl Service {
                     fault,
                 })
             }
-            Message::Response => Ok(Reception::Accepted),
+            Message::Response { id, answer } => {
+                if let Some(scope) = self.scope(headers, via) {
+                    self.questions.answer(&scope, &id, answer);
+                }
+                Ok(Reception::Accepted)
+            }
             Message::Notification { method, params } => {
                 self.notice(&method, &params, headers, via);
                 Ok(Reception::Accepted)
@@ -270,16 +267,17 @@ impl Service {
         };
         let revision = match via {
             Via::Http { .. } => match era::of_header(headers) {
-                HeaderRevision::Absent => {
-                    self.session_revision(headers).unwrap_or(Revision::UNNAMED)
-                }
+                HeaderRevision::Absent => self
+                    .session(headers)
+                    .map_or(Revision::UNNAMED, |handshake| handshake.revision),
                 HeaderRevision::Legacy(revision) => revision,
                 HeaderRevision::Modern | HeaderRevision::Unknown => {
                     return refuse("batches exist only in revision 2025-03-26");
                 }
             },
             Via::Sse(dialog) | Via::Stdio(dialog) => {
-                dialog.lock().revision.unwrap_or(Revision::UNNAMED)
+                let handshake = dialog.lock().handshake;
+                handshake.map_or(Revision::UNNAMED, |handshake| handshake.revision)
             }
         };
         if !revision.has_batches() {
@@ -386,24 +384,14 @@ impl Service {
         match via {
             Via::Http { .. } => {
                 if era::has_envelope(params) {
-                    return Ok(Standing {
-                        revision: modern(Some(headers))?,
-                        scope: None,
-                    });
+                    return Ok(Standing::nowhere(modern(Some(headers))?));
                 }
-                let session = headers.get(SESSION_HEADER);
                 if method == "initialize" {
-                    return Ok(Standing {
-                        revision: Revision::NEWEST_LEGACY,
-                        scope: None,
-                    });
+                    return Ok(Standing::nowhere(Revision::NEWEST_LEGACY));
                 }
                 let by_header = match era::of_header(headers) {
                     HeaderRevision::Modern => {
-                        return Ok(Standing {
-                            revision: modern(Some(headers))?,
-                            scope: None,
-                        });
+                        return Ok(Standing::nowhere(modern(Some(headers))?));
                     }
                     HeaderRevision::Unknown => {
                         let fault = unknown_revision();
@@ -412,15 +400,18 @@ impl Service {
                     HeaderRevision::Legacy(revision) => Some(revision),
                     HeaderRevision::Absent => None,
                 };
-                let by_session = self.session_revision(headers);
-                if session.is_some() && by_session.is_none() {
-                    let message = "there is no such session; begin again with `initialize`";
-                    return refuse(404, jsonrpc::INVALID_REQUEST, message.into());
+                match (headers.get(SESSION_HEADER), self.session(headers)) {
+                    (Some(session), Some(handshake)) => Ok(Standing {
+                        revision: handshake.revision,
+                        scope: Some(Scope::Session(session.to_owned())),
+                        handshake: Some(handshake),
+                    }),
+                    (Some(_), None) => {
+                        let message = "there is no such session; begin again with `initialize`";
+                        refuse(404, jsonrpc::INVALID_REQUEST, message.into())
+                    }
+                    (None, _) => Ok(Standing::nowhere(by_header.unwrap_or(Revision::UNNAMED))),
                 }
-                Ok(Standing {
-                    revision: by_session.or(by_header).unwrap_or(Revision::UNNAMED),
-                    scope: session.map(|session| Scope::Session(session.to_owned())),
-                })
             }
             Via::Sse(dialog) => {
                 if era::has_envelope(params) {
@@ -428,31 +419,21 @@ impl Service {
                     let message = "revision 2026-07-28 is served on /mcp, not on this transport";
                     return refuse(200, jsonrpc::METHOD_NOT_FOUND, message.into());
                 }
-                let revision = dialog.lock().revision.unwrap_or(Revision::V2024_11_05);
-                Ok(Standing {
-                    revision,
-                    scope: Some(dialog.scope.clone()),
-                })
+                Ok(Standing::of_dialog(dialog, Revision::V2024_11_05))
             }
             Via::Stdio(dialog) => {
-                let scope = Some(dialog.scope.clone());
+                let standing = Standing::of_dialog(dialog, Revision::NEWEST_LEGACY);
                 if era::has_envelope(params) {
                     return Ok(Standing {
                         revision: modern(None)?,
-                        scope,
+                        ..standing
                     });
                 }
-                match dialog.lock().revision {
-                    Some(revision) => Ok(Standing { revision, scope }),
-                    None if matches!(method, "initialize" | "ping") => Ok(Standing {
-                        revision: Revision::NEWEST_LEGACY,
-                        scope,
-                    }),
-                    None => {
-                        let message = "begin with `initialize`, or send the envelope of revision 2026-07-28 in `params._meta`";
-                        refuse(400, jsonrpc::INVALID_PARAMS, message.into())
-                    }
+                if standing.handshake.is_none() && !matches!(method, "initialize" | "ping") {
+                    let message = "begin with `initialize`, or send the envelope of revision 2026-07-28 in `params._meta`";
+                    return refuse(400, jsonrpc::INVALID_PARAMS, message.into());
                 }
+                Ok(standing)
             }
         }
     }
@@ -479,6 +460,7 @@ impl Service {
         let cancellation = Cancellation::default();
         let entry = standing
             .scope
+            .clone()
             .map(|scope| self.running.enter(scope, &id, cancellation.clone()));
         if method == "subscriptions/listen" && !revision.is_legacy() {
             return Reception::Listen(methods::listen(&id, cancellation, entry));
@@ -503,6 +485,20 @@ impl Service {
             Via::Sse(dialog) | Via::Stdio(dialog) => dialog.lock().level,
         };
         let wants_progress = progress_token.is_some() || log_level.is_some();
+        let is_reached = streams || matches!(via, Via::Stdio(_));
+        let (client, asker) = match (standing.scope, standing.handshake) {
+            _ if !revision.is_legacy() => (methods::client_side(&params), None),
+            (Some(scope), Some(handshake)) if is_reached => {
+                let capabilities = handshake.capabilities();
+                let questions = self.questions.clone();
+                let client = ClientSide {
+                    capabilities,
+                    ..ClientSide::default()
+                };
+                (client, Some(Asker { questions, scope }))
+            }
+            _ => (ClientSide::default(), None),
+        };
         let asked = Asked {
             id,
             parts: CallParts {
@@ -511,7 +507,8 @@ impl Service {
                 cancellation: cancellation.clone(),
                 progress_token,
                 log_level,
-                client: methods::client_side(&params),
+                client,
+                asker,
                 answer_bytes_max: streams.then_some(EVENT_BYTES_MAX),
             },
             method,
@@ -528,14 +525,14 @@ impl Service {
     }
 
     fn initialize(&self, id: &Value, params: &Map<String, Value>, via: &Via<'_>) -> Reply {
-        let (revision, result) = match methods::initialize(self, params) {
-            Ok(negotiated) => negotiated,
+        let (handshake, result) = match methods::initialize(self, params) {
+            Ok(settled) => settled,
             Err(fault) => return Reply::new(200, fault.message_for(id)),
         };
         let session = match via {
-            Via::Http { .. } => self.sessions.begin(revision),
+            Via::Http { .. } => self.sessions.begin(handshake),
             Via::Sse(dialog) | Via::Stdio(dialog) => {
-                dialog.lock().revision = Some(revision);
+                dialog.lock().handshake = Some(handshake);
                 None
             }
         };
@@ -546,19 +543,25 @@ impl Service {
     }
 
     fn notice(&self, method: &str, params: &Map<String, Value>, headers: &Headers, via: &Via<'_>) {
-        let scope = match via {
-            // In the stateless revision a client cancels by closing the stream, never by a posted notification.
-            Via::Http { .. } if is_modern_header(headers) || era::has_envelope(params) => None,
-            Via::Http { .. } => headers
-                .get(SESSION_HEADER)
-                .filter(|session| self.sessions.revision(session).is_some())
-                .map(|session| Scope::Session(session.to_owned())),
-            Via::Sse(dialog) | Via::Stdio(dialog) => Some(dialog.scope.clone()),
-        };
+        // In the stateless revision a client cancels by closing the stream, never by a posted notification.
+        let is_modern = is_modern_header(headers) || era::has_envelope(params);
         if method == "notifications/cancelled"
-            && let (Some(scope), Some(id)) = (scope, params.get("requestId"))
+            && !(is_modern && matches!(via, Via::Http { .. }))
+            && let (Some(scope), Some(id)) = (self.scope(headers, via), params.get("requestId"))
         {
             self.running.cancel(&scope, id);
+        }
+    }
+
+    /// Within what the ids in a message without an answer are known.
+    fn scope(&self, headers: &Headers, via: &Via<'_>) -> Option<Scope> {
+        match via {
+            Via::Http { .. } => {
+                let session = headers.get(SESSION_HEADER)?;
+                self.sessions.handshake(session)?;
+                Some(Scope::Session(session.to_owned()))
+            }
+            Via::Sse(dialog) | Via::Stdio(dialog) => Some(dialog.scope.clone()),
         }
     }
 
@@ -577,22 +580,38 @@ impl Service {
         }
     }
 
-    fn session_revision(&self, headers: &Headers) -> Option<Revision> {
+    fn session(&self, headers: &Headers) -> Option<Handshake> {
         headers
             .get(SESSION_HEADER)
-            .and_then(|session| self.sessions.revision(session))
-    }
-}
-
-impl Dialog {
-    fn lock(&self) -> std::sync::MutexGuard<'_, DialogState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+            .and_then(|session| self.sessions.handshake(session))
     }
 }
 
 struct Standing {
     revision: Revision,
     scope: Option<Scope>,
+    handshake: Option<Handshake>,
+}
+
+impl Standing {
+    /// In no scope: what such a client asks is not known by its id.
+    fn nowhere(revision: Revision) -> Standing {
+        Standing {
+            revision,
+            scope: None,
+            handshake: None,
+        }
+    }
+
+    /// In a dialog; `unsettled` holds until it has had its handshake.
+    fn of_dialog(dialog: &Dialog, unsettled: Revision) -> Standing {
+        let handshake = dialog.lock().handshake;
+        Standing {
+            revision: handshake.map_or(unsettled, |handshake| handshake.revision),
+            scope: Some(dialog.scope.clone()),
+            handshake,
+        }
+    }
 }
 
 struct Refusal {

@@ -1,14 +1,14 @@
-//! Sessions of Streamable HTTP, without a table: the id itself says its revision and proves that it is ours.
+//! Sessions of Streamable HTTP, without a table: the id itself says what its handshake settled and proves that it is ours.
 //!
-//! A session exists only so that a client can cancel its own calls and set its own log level. It is no
-//! credential: the tag keeps ids of an earlier process from being taken for living ones, nothing more.
+//! A session exists only so that a client can cancel its own calls, answer what it is asked and set its own log level.
+//! It is no credential: the tag keeps ids of an earlier process from being taken for living ones, nothing more.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Mutex, PoisonError};
 
 use super::call::Level;
-use super::revision::Revision;
+use super::handshake::Handshake;
 
 /// The header that carries the id.
 pub const SESSION_HEADER: &str = "mcp-session-id";
@@ -18,8 +18,10 @@ const LEVELS_MAX: usize = 1_024;
 
 /// Random bytes in an id: 128 bits.
 const RANDOM_BYTES: usize = 16;
+/// As [`Handshake::digits`] has them.
+const HANDSHAKE_DIGITS: usize = 2;
 
-/// Makes and knows session ids: 32 hex digits of chance, one of the revision, 16 of a keyed hash over both.
+/// Makes and knows session ids: 32 hex digits of chance, two of the handshake, 16 of a keyed hash over both.
 #[derive(Default)]
 pub(super) struct Sessions {
     key: RandomState,
@@ -28,24 +30,23 @@ pub(super) struct Sessions {
 
 impl Sessions {
     /// A new id; none where the system has no random bytes, and then there is no session.
-    pub(super) fn begin(&self, revision: Revision) -> Option<String> {
+    pub(super) fn begin(&self, handshake: Handshake) -> Option<String> {
         let mut random = [0; RANDOM_BYTES];
         getrandom::fill(&mut random).ok()?;
         let mut id: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-        id.push(char::from(b'0' + revision as u8));
+        id.push_str(&handshake.digits());
         let tag = self.tag(&id);
         id.push_str(&tag);
         Some(id)
     }
 
-    /// The revision that a session began with; none if the id is not ours.
-    pub(super) fn revision(&self, id: &str) -> Option<Revision> {
-        let (said, tag) = id.split_at_checked(RANDOM_BYTES * 2 + 1)?;
+    /// The handshake that a session began with; none if the id is not ours.
+    pub(super) fn handshake(&self, id: &str) -> Option<Handshake> {
+        let (said, tag) = id.split_at_checked(RANDOM_BYTES * 2 + HANDSHAKE_DIGITS)?;
         if tag != self.tag(said) {
             return None;
         }
-        let digit = said.bytes().last()?.checked_sub(b'0')?;
-        Revision::ALL.get(usize::from(digit)).copied()
+        Handshake::from_digits(said.get(RANDOM_BYTES * 2..)?)
     }
 
     /// The least grave log message that a session wants.
@@ -73,15 +74,19 @@ impl Sessions {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
+    use super::super::revision::Revision;
     use super::*;
 
     #[test]
-    fn an_id_says_its_revision_to_the_one_who_made_it_and_to_nobody_else() {
+    fn an_id_says_its_handshake_to_the_one_who_made_it_and_to_nobody_else() {
         let sessions = Sessions::default();
         for revision in Revision::ALL {
-            let id = sessions.begin(revision).unwrap();
-            assert_eq!(sessions.revision(&id), Some(revision));
-            assert_eq!(Sessions::default().revision(&id), None);
+            let handshake = Handshake::of(revision, Some(&json!({"elicitation": {}, "roots": {}})));
+            let id = sessions.begin(handshake).unwrap();
+            assert_eq!(sessions.handshake(&id), Some(handshake));
+            assert_eq!(Sessions::default().handshake(&id), None);
             assert!(id.bytes().all(|byte| (0x21..=0x7e).contains(&byte)), "{id}");
         }
     }
@@ -89,17 +94,18 @@ mod tests {
     #[test]
     fn a_changed_id_is_no_id() {
         let sessions = Sessions::default();
-        let id = sessions.begin(Revision::V2025_06_18).unwrap();
+        let handshake = Handshake::of(Revision::V2025_06_18, None);
+        let id = sessions.begin(handshake).unwrap();
         for place in 0..id.len() {
             let mut changed = id.clone().into_bytes();
             changed[place] = if changed[place] == b'0' { b'1' } else { b'0' };
             assert_eq!(
-                sessions.revision(std::str::from_utf8(&changed).unwrap()),
+                sessions.handshake(std::str::from_utf8(&changed).unwrap()),
                 None
             );
         }
         for odd in ["", "x", "é", &"é".repeat(40)] {
-            assert_eq!(sessions.revision(odd), None);
+            assert_eq!(sessions.handshake(odd), None);
         }
     }
 }

@@ -142,7 +142,7 @@ impl<C: Context> Tool<C> {
     }
 
     /// Checks the arguments, asks before it destroys, runs the tool and gives what the model reads.
-    pub fn call(&self, context: &C, arguments: &Value) -> Outcome {
+    pub fn call(&self, context: &C, arguments: &Value) -> Outcome<ToolResult> {
         let faults = object_faults(&self.fields_in(), arguments);
         if !faults.is_empty() {
             let text = format!(
@@ -175,7 +175,7 @@ impl<C: Context> Tool<C> {
         self.ended(context, (self.run)(context, arguments))
     }
 
-    fn ended(&self, context: &C, mut answer: Result<Answer, Failure>) -> Outcome {
+    fn ended(&self, context: &C, mut answer: Result<Answer, Failure>) -> Outcome<ToolResult> {
         context.end(self, &mut answer);
         Outcome::Complete(match answer {
             Ok(answer) => self.complete(answer),
@@ -281,6 +281,8 @@ mod tests {
         struct Nowhere;
         impl Outlet for Nowhere {
             fn send(&self, _: &str) {}
+
+            fn aside(&self, _: &mut dyn FnMut()) {}
         }
         let capabilities = capabilities.as_object().cloned().unwrap_or_default();
         let parts = CallParts {
@@ -293,6 +295,7 @@ mod tests {
                 capabilities,
                 ..client
             },
+            asker: None,
             answer_bytes_max: None,
         };
         Call::new(parts, Arc::new(Nowhere))
@@ -303,7 +306,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn complete(outcome: Outcome) -> ToolResult {
+    fn complete(outcome: Outcome<ToolResult>) -> ToolResult {
         let Outcome::Complete(result) = outcome else {
             panic!("it is complete")
         };

@@ -36,6 +36,8 @@ pub struct Settings {
     pub sandbox: bool,
     /// Which tools are offered.
     pub offer: Offer,
+    /// How long a client's user may think about a question, where it is asked on a stream.
+    pub question_time: Duration,
     /// How long running calls may go on after a signal.
     pub stop_time: Duration,
     /// The least grave log line.
@@ -165,6 +167,7 @@ impl Settings {
                 streams_max: limit(given, "--streams")?,
                 limits: limits(given)?,
             },
+            question_time: limit_time(given, "--question-seconds")?,
             stop_time: limit_time(given, "--stop-seconds")?,
             mixpanel: mixpanel(given)?,
             stdio: given.is_on("--stdio"),

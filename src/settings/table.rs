@@ -434,6 +434,14 @@ pub const SETTINGS: &[Setting] = &[
         "answers held at once for slow clients; beyond it their calls are held back, and who takes nothing for a second is cut",
     ),
     limit(
+        "--question-seconds",
+        "MIXPANEL_MCP_SERVER_QUESTION_SECONDS",
+        "SECONDS",
+        5 * 60,
+        SECONDS,
+        "a user may think about a question that a call waits for on its stream; then nothing is done",
+    ),
+    limit(
         "--stop-seconds",
         "MIXPANEL_MCP_SERVER_STOP_SECONDS",
         "SECONDS",

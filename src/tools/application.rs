@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::mcp::application::{Application, Completion, CompletionWanted, PromptOutcome};
+use crate::mcp::application::{Application, Completion, CompletionWanted};
 use crate::mcp::call::Call;
 use crate::mcp::headers::Headers;
 use crate::mcp::jsonrpc::{self, Fault};
-use crate::mcp::result::Outcome;
+use crate::mcp::result::{Outcome, ToolResult};
 use crate::mcp::tool::Tool;
 use crate::mixpanel::Mixpanel;
 
@@ -84,7 +84,7 @@ impl Application for MixpanelApplication {
         name: &str,
         arguments: &Value,
         call: &Call,
-    ) -> Option<Result<Outcome, Fault>> {
+    ) -> Option<Result<Outcome<ToolResult>, Fault>> {
         let tool = super::named(name)?;
         let offer = match self.offer.narrowed(call.headers()) {
             Ok(offer) => offer,
@@ -120,8 +120,8 @@ impl Application for MixpanelApplication {
         name: &str,
         arguments: &Map<String, Value>,
         _: &Call,
-    ) -> Option<Result<PromptOutcome, Fault>> {
-        Some(prompts::get(name, arguments)?.map(PromptOutcome::Complete))
+    ) -> Option<Result<Outcome<Map<String, Value>>, Fault>> {
+        Some(prompts::get(name, arguments)?.map(Outcome::Complete))
     }
 
     fn complete(&self, wanted: &CompletionWanted<'_>, call: &Call) -> Result<Completion, Fault> {

@@ -1,9 +1,10 @@
 //! The worker threads. A few receive requests; whoever gets one that may last first sees to it that enough
 //! others go on receiving, and then runs it in its own thread (leaders and followers): a call costs no
-//! hop between threads, and however many calls last, quick requests are answered at once.
+//! hop between threads, and however many calls last, quick requests are answered at once. A job that waits for its
+//! client steps aside, so that another may run.
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -43,6 +44,8 @@ struct State {
     receive: Option<Receive>,
     receiving: usize,
     running: usize,
+    /// Jobs that have begun and do nothing but wait: they are not among those that run.
+    aside: usize,
     waiting: VecDeque<Job>,
     /// Claims to wait that were given: as many as wait, or are about to.
     claims: usize,
@@ -79,6 +82,7 @@ impl Crew {
             receive: None,
             receiving: 0,
             running: 0,
+            aside: 0,
             waiting: VecDeque::new(),
             claims: 0,
         };
@@ -107,7 +111,7 @@ impl Crew {
 
     /// Waits a moment for the last jobs, which were cancelled.
     pub(super) fn rest(&self) {
-        let runs = |state: &mut State| state.running > 0;
+        let runs = |state: &mut State| state.running + state.aside > 0;
         let state = self.0.state();
         let _ = self
             .0
@@ -141,7 +145,7 @@ impl Crew {
         if short {
             state.receiving += 1;
         }
-        let threads = state.running + state.receiving;
+        let threads = state.threads();
         drop(state);
         if short {
             self.add_receiver(threads);
@@ -155,12 +159,37 @@ impl Crew {
         let Some(job) = state.redeem(claim, job, self.0.calls_max) else {
             return;
         };
-        let threads = state.running + state.receiving;
+        let threads = state.threads();
         drop(state);
         let shared = self.0.clone();
         self.0
             .grow(threads)
             .execute(move || shared.run_and_go_on(job, After::Leave));
+    }
+
+    /// Runs `wait` in this thread, which is one that runs a job, and gives its place to others meanwhile. Afterwards the
+    /// job goes on at once, even if there are then more than may begin.
+    pub(super) fn aside(&self, wait: impl FnOnce()) {
+        let mut state = self.0.state();
+        state.aside += 1;
+        let next = state.pass_on(self.0.calls_max);
+        let threads = state.threads();
+        drop(state);
+        if let Some(job) = next {
+            let shared = self.0.clone();
+            self.0
+                .grow(threads)
+                .execute(move || shared.run_and_go_on(job, After::Leave));
+        }
+        // A fault in it is one of the job.
+        let waited = catch_unwind(AssertUnwindSafe(wait));
+        let mut state = self.0.state();
+        state.aside -= 1;
+        state.running += 1;
+        drop(state);
+        if let Err(fault) = waited {
+            resume_unwind(fault);
+        }
     }
 
     fn add_receiver(&self, threads: usize) {
@@ -192,12 +221,9 @@ impl Shared {
             // A fault in one job costs that job.
             let _ = catch_unwind(AssertUnwindSafe(job));
             let mut state = self.state();
-            next = state.waiting.pop_front();
-            if next.is_some() {
-                state.claims -= 1;
-            } else {
-                // Under the same lock, so that no job is queued behind a worker that has just left.
-                state.running -= 1;
+            // Under the same lock, so that no job is queued behind a worker that has just left.
+            next = state.pass_on(self.calls_max);
+            if next.is_none() {
                 if state.running == 0 {
                     self.at_rest.notify_all();
                 }
@@ -221,6 +247,23 @@ impl Shared {
 }
 
 impl State {
+    /// Threads that have something to do, or wait for it.
+    fn threads(&self) -> usize {
+        self.receiving + self.running + self.aside
+    }
+
+    /// Gives the place of a job that ends or steps aside to the next one that waits. `None`: nobody takes it.
+    fn pass_on(&mut self, calls_max: usize) -> Option<Job> {
+        // Those that came back from aside may be too many.
+        let fits = self.running <= calls_max;
+        let next = fits.then(|| self.waiting.pop_front()).flatten();
+        match next {
+            Some(_) => self.claims -= 1,
+            None => self.running -= 1,
+        }
+        next
+    }
+
     /// The job, if it may run now; else it waits.
     fn redeem(&mut self, claim: Claim, job: Job, calls_max: usize) -> Option<Job> {
         match claim {

@@ -44,6 +44,7 @@ pub struct HttpServer {
     server: Arc<tiny_http::Server>,
     crew: Crew,
     streams: Arc<Streams>,
+    service: Arc<Service>,
 }
 
 impl HttpServer {
@@ -63,7 +64,7 @@ impl HttpServer {
         let crew = Crew::new(fitted(settings.calls_max), fitted(settings.waiting_max));
         let streams = Streams::new(fitted(settings.streams_max), heartbeat.clone());
         let routes = Routes::new(
-            service,
+            service.clone(),
             settings.access,
             settings.json_response,
             crew.clone(),
@@ -84,6 +85,7 @@ impl HttpServer {
             server,
             crew,
             streams,
+            service,
         })
     }
 
@@ -94,6 +96,7 @@ impl HttpServer {
 
     /// Lets nobody in any more, ends the streams, and lets running calls end for `patience`; then they are cancelled.
     pub fn stop(&self, patience: Duration) {
+        self.service.end_questions();
         thread::scope(|scope| {
             // By a thread of its own: a client that does not read may hold a write up, until the gate cuts it.
             let farewell = thread::Builder::new().spawn_scoped(scope, || self.streams.end_all());

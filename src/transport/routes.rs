@@ -203,7 +203,14 @@ impl Routes {
                 let cancellation = work.cancellation().clone();
                 let left = cancellation.clone();
                 let watch = self.departures.watch(peer, move || left.cancel());
-                let pending = Arc::new(Pending::new(writer, accepts, cors, cancellation));
+                let pending = Arc::new(Pending::new(
+                    writer,
+                    accepts,
+                    cors,
+                    cancellation,
+                    self.crew.clone(),
+                    self.streams.clone(),
+                ));
                 if accepts.stream {
                     let watched: Arc<dyn Beating> = pending.clone();
                     self.heartbeat.watch(Arc::downgrade(&watched));
@@ -223,7 +230,10 @@ impl Routes {
         let Some(place) = self.streams.place() else {
             return no_stream().with_all(&cors).write(writer);
         };
-        if let Some(open) = self.sse.open(writer, &cors, self.service.dialog()) {
+        let opened = self
+            .sse
+            .open(writer, &cors, self.service.dialog(), &self.crew);
+        if let Some(open) = opened {
             self.hold(place, peer, Arc::new(open));
         }
     }

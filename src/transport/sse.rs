@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::mcp::call::Outlet;
-use crate::mcp::service::Dialog;
+use crate::mcp::dialog::Dialog;
 
+use super::crew::Crew;
 use super::event_stream::{EventStream, event};
 use super::heartbeat::Beating;
 use super::streams::Lasting;
@@ -23,6 +24,7 @@ pub(super) struct SseStream {
     stream: EventStream,
     pub(super) dialog: Dialog,
     calls: Mutex<Calls>,
+    crew: Crew,
 }
 
 /// What is still to be answered on a stream.
@@ -75,6 +77,10 @@ impl Outlet for SseStream {
     fn send(&self, message: &str) {
         self.stream.message(message);
     }
+
+    fn aside(&self, wait: &mut dyn FnMut()) {
+        self.crew.aside(wait);
+    }
 }
 
 /// The open streams, by id.
@@ -88,6 +94,7 @@ impl SseStreams {
         writer: Writer,
         fields: &[String],
         dialog: Dialog,
+        crew: &Crew,
     ) -> Option<OpenStream> {
         let mut random = [0; ID_BYTES];
         getrandom::fill(&mut random).ok()?;
@@ -99,6 +106,7 @@ impl SseStreams {
             stream: EventStream::begin(writer, fields, &first),
             dialog,
             calls: Mutex::default(),
+            crew: crew.clone(),
         });
         streams.insert(id.clone(), stream.clone());
         drop(streams);

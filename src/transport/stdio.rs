@@ -14,8 +14,9 @@ use std::time::Duration;
 use log::{debug, warn};
 
 use crate::mcp::call::Outlet;
+use crate::mcp::dialog::Dialog;
 use crate::mcp::headers::Headers;
-use crate::mcp::service::{Dialog, Listening, Reception, Reply, Service, Via, Work};
+use crate::mcp::service::{Listening, Reception, Reply, Service, Via, Work};
 
 use super::crew::Crew;
 use super::line::{Line, Lines};
@@ -72,6 +73,7 @@ impl Stdio {
 
     /// Ends the subscriptions and lets running calls end for `patience`; then they are cancelled.
     pub fn stop(&self, patience: Duration) {
+        self.0.service.end_questions();
         let (peer, place) = (self.0.clone(), self.0.calls.enter(0));
         // By a thread of its own: where nobody reads, a write may never come back.
         let farewell = thread::Builder::new().spawn(move || {
@@ -114,6 +116,10 @@ impl Outlet for Peer {
             self.dialog.end();
             (self.ended)();
         }
+    }
+
+    fn aside(&self, wait: &mut dyn FnMut()) {
+        self.crew.aside(wait);
     }
 }
 

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use crate::mcp::call::{Cancellation, Outlet};
 use crate::mcp::service::{Listening, Reply};
 
+use super::crew::Crew;
 use super::event_stream::{EventStream, event};
 use super::heartbeat::Beating;
-use super::streams::Lasting;
+use super::streams::{Lasting, Streams};
 use super::wire::{Answer, Writer};
 
 /// A call that lasts so long goes on as an event stream, which can show that it is alive.
@@ -73,6 +74,8 @@ pub(super) struct Pending {
     accepts: Accepts,
     fields: Vec<String>,
     cancellation: Cancellation,
+    crew: Crew,
+    streams: Arc<Streams>,
 }
 
 enum Form {
@@ -88,6 +91,8 @@ impl Pending {
         accepts: Accepts,
         fields: Vec<String>,
         cancellation: Cancellation,
+        crew: Crew,
+        streams: Arc<Streams>,
     ) -> Pending {
         let form = Mutex::new(Form::Open(writer));
         Pending {
@@ -96,6 +101,8 @@ impl Pending {
             accepts,
             fields,
             cancellation,
+            crew,
+            streams,
         }
     }
 
@@ -145,6 +152,13 @@ impl Outlet for Pending {
             && !stream.message(message)
         {
             self.cancellation.cancel();
+        }
+    }
+
+    fn aside(&self, wait: &mut dyn FnMut()) {
+        // It holds its lane like a stream that stays open, and so it counts as one.
+        if let Some(_place) = self.streams.place() {
+            self.crew.aside(wait);
         }
     }
 }

@@ -5,9 +5,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use mixpanel_mcp_server::mcp::application::{
-    Application, Completion, CompletionWanted, PromptOutcome,
-};
+use mixpanel_mcp_server::mcp::application::{Application, Completion, CompletionWanted};
 use mixpanel_mcp_server::mcp::call::{Call, Level};
 use mixpanel_mcp_server::mcp::headers::Headers;
 use mixpanel_mcp_server::mcp::jsonrpc::Fault;
@@ -104,7 +102,12 @@ impl Application for Tools {
         })
     }
 
-    fn call_tool(&self, name: &str, _: &Value, call: &Call) -> Option<Result<Outcome, Fault>> {
+    fn call_tool(
+        &self,
+        name: &str,
+        _: &Value,
+        call: &Call,
+    ) -> Option<Result<Outcome<ToolResult>, Fault>> {
         let mut result = ToolResult {
             content: vec![Content::Text("done".into())],
             structured: None,
@@ -161,7 +164,7 @@ impl Application for Tools {
         _: &str,
         _: &Map<String, Value>,
         _: &Call,
-    ) -> Option<Result<PromptOutcome, Fault>> {
+    ) -> Option<Result<Outcome<Map<String, Value>>, Fault>> {
         None
     }
 

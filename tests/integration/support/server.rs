@@ -136,7 +136,8 @@ impl TestServer {
             streams_max: 4,
             limits: Limits::default(),
         };
-        let server = HttpServer::start(settings, Service::new(application)).unwrap();
+        let service = Service::new(application, PATIENCE);
+        let server = HttpServer::start(settings, service).unwrap();
         let url = format!("http://{}", server.address());
         TestServer::running(url, move |patience| server.stop(patience))
     }
