@@ -280,3 +280,65 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    /// Longer than anything here takes.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn a_job_that_steps_aside_lets_the_next_one_run_and_goes_on_afterwards() {
+        let crew = Crew::new(1, 1);
+        let (queue, queued) = channel();
+        let (next, next_has_run) = channel();
+        let (end, ended) = channel();
+        let first = {
+            let crew = crew.clone();
+            move || {
+                queued.recv_timeout(PATIENCE).unwrap();
+                let mut waited = Err(std::sync::mpsc::RecvTimeoutError::Timeout);
+                crew.aside(|| waited = next_has_run.recv_timeout(PATIENCE));
+                end.send(waited).unwrap();
+            }
+        };
+        let Ok(claim @ Claim::Now) = crew.claim() else {
+            panic!("it is free")
+        };
+        crew.run_elsewhere(claim, Box::new(first));
+        let Ok(claim @ Claim::Later) = crew.claim() else {
+            panic!("one may wait")
+        };
+        assert!(crew.claim().is_err());
+        crew.run_elsewhere(claim, Box::new(move || next.send(()).unwrap()));
+        queue.send(()).unwrap();
+
+        assert_eq!(ended.recv_timeout(PATIENCE).unwrap(), Ok(()));
+        let state = crew.0.state();
+        let (state, timeout) = crew
+            .0
+            .at_rest
+            .wait_timeout_while(state, PATIENCE, |state| state.running > 0)
+            .unwrap();
+        assert!(!timeout.timed_out());
+        assert_eq!((state.aside, state.claims, state.waiting.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn those_that_came_back_from_aside_begin_nothing_until_few_enough_run() {
+        let crew = Crew::new(1, 1);
+        let mut state = crew.0.state();
+        state.running = 2;
+        state.claims = 1;
+        state.waiting.push_back(Box::new(|| ()));
+        assert!(state.pass_on(1).is_none());
+        assert_eq!((state.running, state.claims), (1, 1));
+        assert!(state.pass_on(1).is_some());
+        assert_eq!((state.running, state.claims), (1, 0));
+        assert!(state.pass_on(1).is_none());
+        assert_eq!((state.running, state.claims), (0, 0));
+    }
+}

@@ -1,5 +1,7 @@
 //! The protocol as any client sees it, revision by revision; the transports' own rules are in `transports.rs`.
 
+/// Users who are asked before something is destroyed, in the revisions with a handshake.
+mod asking;
 /// Calls that are cancelled, and what becomes of their upstream connections.
 mod cancellation;
 /// Which revision a message belongs to.
@@ -83,9 +85,15 @@ fn modern(server: &TestServer, method: &str, params: Value) -> HttpAnswer {
 /// Begins a session: its id.
 #[track_caller]
 fn session(server: &TestServer, revision: &str) -> String {
+    session_with(server, revision, json!({}))
+}
+
+/// Begins a session of a client with these capabilities.
+#[track_caller]
+fn session_with(server: &TestServer, revision: &str, capabilities: Value) -> String {
     let params = json!({
         "protocolVersion": revision,
-        "capabilities": {},
+        "capabilities": capabilities,
         "clientInfo": {"name": "test", "version": "1"},
     });
     let answer = server.post("/mcp", &[STREAMS], &request(0, "initialize", params));

@@ -85,12 +85,17 @@ impl StdioServer {
 
     /// One whose four APIs are below this URL.
     pub(crate) fn before(upstream: &str) -> StdioServer {
+        StdioServer::start_before(upstream, &[])
+    }
+
+    /// The same with flags.
+    pub(crate) fn start_before(upstream: &str, flags: &[&str]) -> StdioServer {
         let variables = super::server::variables_before(upstream);
         let variables: Vec<(&str, &str)> = variables
             .iter()
             .map(|(name, value)| (*name, value.as_str()))
             .collect();
-        StdioServer::start(&[], &variables)
+        StdioServer::start(flags, &variables)
     }
 
     /// Its process.
@@ -145,8 +150,14 @@ impl StdioServer {
     /// Shakes hands.
     #[track_caller]
     pub(crate) fn initialize(&mut self, revision: &str) -> Value {
+        self.initialize_with(revision, json!({}))
+    }
+
+    /// Shakes hands as a client with these capabilities.
+    #[track_caller]
+    pub(crate) fn initialize_with(&mut self, revision: &str, capabilities: Value) -> Value {
         let client = json!({"name": "test", "version": "1"});
-        let params = json!({"protocolVersion": revision, "capabilities": {}, "clientInfo": client});
+        let params = json!({"protocolVersion": revision, "capabilities": capabilities, "clientInfo": client});
         let answer = self.answer(0, "initialize", params);
         self.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
         answer["result"].clone()

@@ -46,7 +46,10 @@ impl Conversation {
             message => vec![message],
         };
         for message in messages {
-            let Some(id) = message.get("id") else {
+            let Some(id) = message
+                .get("id")
+                .filter(|_| message.get("method").is_some())
+            else {
                 continue;
             };
             let asked = Asked {
@@ -71,6 +74,9 @@ impl Conversation {
         let Some(id) = message.get("id") else {
             return check_notification(&state.revision, message);
         };
+        if let Some(method) = message["method"].as_str() {
+            return check_request(&state.revision, method, message);
+        }
         let asked = state.asked.remove(&id.to_string());
         if id.is_null() {
             assert!(message.get("error").is_some(), "{message} answers nobody");
@@ -130,6 +136,15 @@ fn check_error(revision: &str, message: &Value) {
         message["id"] = 0.into();
     }
     check(revision, definition, &message);
+}
+
+#[track_caller]
+fn check_request(revision: &str, method: &str, message: &Value) {
+    let definition = match method {
+        "elicitation/create" => "ElicitRequest",
+        other => panic!("{other} is no request of this server"),
+    };
+    check(revision, definition, message);
 }
 
 #[track_caller]
