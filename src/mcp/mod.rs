@@ -1,5 +1,5 @@
-//! The Model Context Protocol: JSON-RPC, the five revisions, dispatch, progress and cancellation, and the
-//! [`tool::Tool`] type with its shapes.
+//! The Model Context Protocol: JSON-RPC, the five revisions, dispatch, progress and cancellation, questions to the
+//! client, and the [`tool::Tool`] type with its shapes.
 //!
 //! **Invariant:** only this room knows that there is more than one revision; nothing here knows Mixpanel.
 //! A transport hands each message to [`service::Service::receive`] and is told what to do with it
@@ -25,4 +25,5 @@ pub mod running;
 pub mod service;
 pub mod sessions;
 pub mod shape;
+mod standing;
 pub mod tool;

@@ -10,15 +10,15 @@ use super::application::Application;
 use super::call::{Asker, CallParts, Cancellation, ClientSide, Level, Outlet};
 use super::dialog::Dialog;
 use super::era::{self, HeaderRevision};
-use super::handshake::Handshake;
 use super::headers::Headers;
 use super::jsonrpc::{self, Body, Fault, Malformed, Message};
 use super::methods::{self, Asked};
 use super::mirrored::Mirrored;
 use super::questions::Questions;
 use super::revision::Revision;
-use super::running::{Entry, Running, Scope};
+use super::running::{Entry, Running};
 use super::sessions::{SESSION_HEADER, Sessions};
+use super::standing::{Refusal, Standing, unknown_revision};
 
 /// The largest message on an event stream: SDK clients refuse events over 1 MiB; some room is left for the frame.
 pub const EVENT_BYTES_MAX: usize = 1_048_576 - 1_024;
@@ -31,10 +31,10 @@ const BATCH_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The server's side of the protocol: one for all transports.
 pub struct Service {
     pub(super) application: Box<dyn Application>,
-    mirrored: Mirrored,
+    pub(super) mirrored: Mirrored,
     running: Running,
     questions: Questions,
-    sessions: Sessions,
+    pub(super) sessions: Sessions,
     dialogs: AtomicU64,
 }
 
@@ -358,86 +358,6 @@ impl Service {
         }
     }
 
-    /// Where a request stands: its revision, and within what its id is known.
-    fn standing(
-        &self,
-        method: &str,
-        params: &Map<String, Value>,
-        headers: &Headers,
-        via: &Via<'_>,
-    ) -> Result<Standing, Refusal> {
-        let modern = |headers: Option<&Headers>| {
-            era::check_modern(method, params, headers)
-                .and_then(|()| match headers {
-                    Some(headers) if method == "tools/call" => self.mirrored.check(params, headers),
-                    _ => Ok(()),
-                })
-                .map(|()| Revision::V2026_07_28)
-                .map_err(|fault| Refusal { status: 400, fault })
-        };
-        let refuse = |status, code, message: String| {
-            Err(Refusal {
-                status,
-                fault: Fault::new(code, message),
-            })
-        };
-        match via {
-            Via::Http { .. } => {
-                if era::has_envelope(params) {
-                    return Ok(Standing::nowhere(modern(Some(headers))?));
-                }
-                if method == "initialize" {
-                    return Ok(Standing::nowhere(Revision::NEWEST_LEGACY));
-                }
-                let by_header = match era::of_header(headers) {
-                    HeaderRevision::Modern => {
-                        return Ok(Standing::nowhere(modern(Some(headers))?));
-                    }
-                    HeaderRevision::Unknown => {
-                        let fault = unknown_revision();
-                        return Err(Refusal { status: 400, fault });
-                    }
-                    HeaderRevision::Legacy(revision) => Some(revision),
-                    HeaderRevision::Absent => None,
-                };
-                match (headers.get(SESSION_HEADER), self.session(headers)) {
-                    (Some(session), Some(handshake)) => Ok(Standing {
-                        revision: handshake.revision,
-                        scope: Some(Scope::Session(session.to_owned())),
-                        handshake: Some(handshake),
-                    }),
-                    (Some(_), None) => {
-                        let message = "there is no such session; begin again with `initialize`";
-                        refuse(404, jsonrpc::INVALID_REQUEST, message.into())
-                    }
-                    (None, _) => Ok(Standing::nowhere(by_header.unwrap_or(Revision::UNNAMED))),
-                }
-            }
-            Via::Sse(dialog) => {
-                if era::has_envelope(params) {
-                    // Revision 2026-07-28 has no such transport; this answer makes its clients fall back.
-                    let message = "revision 2026-07-28 is served on /mcp, not on this transport";
-                    return refuse(200, jsonrpc::METHOD_NOT_FOUND, message.into());
-                }
-                Ok(Standing::of_dialog(dialog, Revision::V2024_11_05))
-            }
-            Via::Stdio(dialog) => {
-                let standing = Standing::of_dialog(dialog, Revision::NEWEST_LEGACY);
-                if era::has_envelope(params) {
-                    return Ok(Standing {
-                        revision: modern(None)?,
-                        ..standing
-                    });
-                }
-                if standing.handshake.is_none() && !matches!(method, "initialize" | "ping") {
-                    let message = "begin with `initialize`, or send the envelope of revision 2026-07-28 in `params._meta`";
-                    return refuse(400, jsonrpc::INVALID_PARAMS, message.into());
-                }
-                Ok(standing)
-            }
-        }
-    }
-
     fn ask(
         self: &Arc<Self>,
         standing: Standing,
@@ -553,18 +473,6 @@ impl Service {
         }
     }
 
-    /// Within what the ids in a message without an answer are known.
-    fn scope(&self, headers: &Headers, via: &Via<'_>) -> Option<Scope> {
-        match via {
-            Via::Http { .. } => {
-                let session = headers.get(SESSION_HEADER)?;
-                self.sessions.handshake(session)?;
-                Some(Scope::Session(session.to_owned()))
-            }
-            Via::Sse(dialog) | Via::Stdio(dialog) => Some(dialog.scope.clone()),
-        }
-    }
-
     fn set_level(&self, params: &Map<String, Value>, headers: &Headers, via: &Via<'_>) {
         let level = params
             .get("level")
@@ -579,50 +487,6 @@ impl Service {
             Via::Sse(dialog) | Via::Stdio(dialog) => dialog.lock().level = level,
         }
     }
-
-    fn session(&self, headers: &Headers) -> Option<Handshake> {
-        headers
-            .get(SESSION_HEADER)
-            .and_then(|session| self.sessions.handshake(session))
-    }
-}
-
-struct Standing {
-    revision: Revision,
-    scope: Option<Scope>,
-    handshake: Option<Handshake>,
-}
-
-impl Standing {
-    /// In no scope: what such a client asks is not known by its id.
-    fn nowhere(revision: Revision) -> Standing {
-        Standing {
-            revision,
-            scope: None,
-            handshake: None,
-        }
-    }
-
-    /// In a dialog; `unsettled` holds until it has had its handshake.
-    fn of_dialog(dialog: &Dialog, unsettled: Revision) -> Standing {
-        let handshake = dialog.lock().handshake;
-        Standing {
-            revision: handshake.map_or(unsettled, |handshake| handshake.revision),
-            scope: Some(dialog.scope.clone()),
-            handshake,
-        }
-    }
-}
-
-struct Refusal {
-    status: u16,
-    fault: Fault,
-}
-
-fn unknown_revision() -> Fault {
-    let known = Revision::ALL.map(Revision::word).join(", ");
-    let message = format!("the header MCP-Protocol-Version must be one of {known}");
-    Fault::new(jsonrpc::INVALID_REQUEST, message)
 }
 
 fn is_modern_header(headers: &Headers) -> bool {

@@ -323,7 +323,7 @@ pub const SETTINGS: &[Setting] = &[
         "N",
         256,
         1..=4_096,
-        "event streams that may stay open; one more is answered 503",
+        "event streams that may stay open; one more is answered 503; a question that waits on a call's stream counts too",
     ),
     switch(
         "--json-response",
