@@ -46,10 +46,8 @@ impl Conversation {
             message => vec![message],
         };
         for message in messages {
-            let Some(id) = message
-                .get("id")
-                .filter(|_| message.get("method").is_some())
-            else {
+            let is_answer = message.get("result").is_some() || message.get("error").is_some();
+            let Some(id) = message.get("id").filter(|_| !is_answer) else {
                 continue;
             };
             let asked = Asked {
