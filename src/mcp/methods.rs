@@ -13,7 +13,7 @@ use super::era;
 use super::handshake::Handshake;
 use super::headers::Headers;
 use super::jsonrpc::{self, Fault};
-use super::result::{Content, Outcome, ToolResult};
+use super::result::{Outcome, ToolResult};
 use super::revision::Revision;
 use super::rounds;
 use super::running::Entry;
@@ -466,12 +466,9 @@ fn too_large(
     );
     let answer = match method {
         "tools/call" => {
-            let facts = json!({"kind": "answer_too_large", "bytes": bytes, "error": text});
-            let result = ToolResult {
-                content: vec![Content::Text(text)],
-                structured: Some(facts.to_string()),
-                is_error: true,
-            };
+            let facts = [("kind", "answer_too_large".into()), ("bytes", bytes.into())];
+            let facts = facts.map(|(name, fact)| (name.to_owned(), fact));
+            let result = ToolResult::failure(text, Map::from_iter(facts));
             Ok(finish(
                 service,
                 revision,

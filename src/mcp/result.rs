@@ -79,6 +79,33 @@ impl ToolResult {
         }
     }
 
+    /// A failure that the model can mend: what to do in words, then the facts as JSON. Both are content, as a
+    /// structured result would have to fit the tool's output schema.
+    pub fn failure(text: String, facts: Map<String, Value>) -> ToolResult {
+        let facts = Value::Object(facts).to_string();
+        ToolResult {
+            content: vec![Content::Text(text), Content::Text(facts)],
+            structured: None,
+            is_error: true,
+        }
+    }
+
+    /// The data as JSON text, or the facts of the failure with its words in `error`.
+    pub fn told(self) -> Result<String, Value> {
+        if !self.is_error {
+            return Ok(self.structured.unwrap_or_default());
+        }
+        let mut texts = self.content.into_iter().map(|block| match block {
+            Content::Text(text) => text,
+            _ => String::new(),
+        });
+        let words = texts.next().unwrap_or_default();
+        let facts = texts.next().unwrap_or_default();
+        let mut facts: Map<String, Value> = serde_json::from_str(&facts).unwrap_or_default();
+        facts.insert("error".into(), words.into());
+        Err(facts.into())
+    }
+
     /// The members of the result, as JSON text without the outer braces.
     pub(super) fn members(&self, revision: Revision) -> String {
         let content: Vec<Value> = self

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::call::Call;
 use super::consent::{CONFIRM, Consent, Loss, consent};
-use super::result::{Content, Outcome, ToolResult};
+use super::result::{Outcome, ToolResult};
 use super::shape::{Field, Shape, Unknown, object_faults, object_schema};
 
 /// What a call of a tool works with, and what the calls of all tools on it share: arguments and members of answers
@@ -179,7 +179,7 @@ impl<C: Context> Tool<C> {
         context.end(self, &mut answer);
         Outcome::Complete(match answer {
             Ok(answer) => self.complete(answer),
-            Err(failure) => failed(failure),
+            Err(failure) => ToolResult::failure(failure.text, failure.facts),
         })
     }
 
@@ -257,16 +257,6 @@ impl<C: Context> Tool<C> {
     }
 }
 
-fn failed(failure: Failure) -> ToolResult {
-    let mut facts = failure.facts;
-    facts.insert("error".into(), failure.text.as_str().into());
-    ToolResult {
-        content: vec![Content::Text(failure.text)],
-        structured: Some(Value::Object(facts).to_string()),
-        is_error: true,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -275,6 +265,7 @@ mod tests {
     use super::super::headers::Headers;
     use super::super::revision::Revision;
     use super::*;
+    use crate::mcp::result::Content;
 
     /// A call that nobody made, of a client of this revision with these capabilities.
     fn call(revision: Revision, capabilities: Value, client: ClientSide) -> Call {
@@ -343,6 +334,15 @@ mod tests {
         },
     };
 
+    /// The facts of a failure: the second block of its content.
+    fn facts(result: &ToolResult) -> Value {
+        assert!(result.structured.is_none());
+        match result.content.as_slice() {
+            [Content::Text(_), Content::Text(facts)] => serde_json::from_str(facts).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
     fn a_result_begins_with_its_summary_and_its_text_is_the_same_json() {
         let result = complete(DOUBLE.call(&Factor(2, plain()), &json!({"of": 4})));
@@ -361,7 +361,7 @@ mod tests {
     fn a_bad_call_is_not_run_and_told_with_all_its_faults() {
         let result = complete(DOUBLE.call(&Factor(2, plain()), &json!({"of": 10, "fo": 1})));
         assert!(result.is_error);
-        let facts: Value = serde_json::from_str(&result.structured.unwrap()).unwrap();
+        let facts = facts(&result);
         assert_eq!(facts["kind"], "bad_arguments");
         assert_eq!(
             facts["faults"],
@@ -458,7 +458,7 @@ mod tests {
     #[track_caller]
     fn check_dropped(call: Call, arguments: Value, kind: Option<&str>) {
         let result = complete(DROP.call(&Factor(0, call), &arguments));
-        let facts: Value = serde_json::from_str(&result.structured.unwrap()).unwrap();
+        let facts = facts(&result);
         assert_eq!(facts.get("kind").and_then(Value::as_str), kind, "{facts}");
         assert_eq!(facts.get("dropped").is_some(), kind.is_none(), "{facts}");
     }

@@ -70,11 +70,7 @@ impl Ask {
                 json!({"kind": "not_confirmed", "error": format!("{} asks first", tool.name)}),
             );
         };
-        let told = result.structured.unwrap_or_default();
-        match result.is_error {
-            false => Ok(told),
-            true => Err(serde_json::from_str(&told).unwrap_or_default()),
-        }
+        result.told()
     }
 
     /// The four clients. Fails where the call brought no usable credentials.

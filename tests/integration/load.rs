@@ -13,7 +13,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
-use crate::support::server::variables_before;
+use crate::support::server::{self, variables_before};
 use crate::support::{Program, RecordedRequest};
 
 const CALLERS: usize = 200;
@@ -287,10 +287,7 @@ impl Caller<'_> {
         let mut answer: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(answer["id"], self.number, "another one's answer");
         let result = answer["result"].take();
-        (
-            result["isError"] == true,
-            result["structuredContent"].clone(),
-        )
+        (result["isError"] == true, server::told(&result))
     }
 
     /// Asks a question whose right answer is the user's own.

@@ -115,7 +115,7 @@ fn question(stream: &mut EventStream) -> Value {
 fn failed(answer: &Value) -> Value {
     let result = &answer["result"];
     assert_eq!(result["isError"], true, "{answer}");
-    let facts = result["structuredContent"].clone();
+    let facts = server::told(result);
     let told = facts["error"].as_str().unwrap();
     assert!(told.contains("nothing was done"), "{told}");
     facts

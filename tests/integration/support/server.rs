@@ -53,10 +53,27 @@ pub(crate) struct HttpAnswer {
 pub(crate) struct ToolAnswer {
     /// `isError`.
     pub(crate) is_error: bool,
-    /// `structuredContent`: the answer's data with its `summary`, or an error's facts with its text in `error`.
+    /// The answer's data with its `summary`, or a failure's facts with its text in `error`.
     pub(crate) data: Value,
     /// The first block of content.
     pub(crate) text: String,
+}
+
+/// What a result tells: its data, or a failure's facts with its text in `error`.
+#[track_caller]
+pub(crate) fn told(result: &Value) -> Value {
+    if result["isError"] != true {
+        return result["structuredContent"].clone();
+    }
+    // Clients hold a structured result against the tool's output schema, also that of a failure.
+    assert!(result.get("structuredContent").is_none(), "{result}");
+    let blocks = result["content"].as_array().unwrap();
+    assert_eq!(blocks.len(), 2, "{result}");
+    let facts = blocks[1]["text"].as_str().unwrap();
+    let mut facts: Value = serde_json::from_str(facts).unwrap_or_else(|_| panic!("{facts}"));
+    assert!(facts["kind"].is_string(), "{result}");
+    facts["error"] = blocks[0]["text"].clone();
+    facts
 }
 
 /// One event of an event stream.
@@ -242,7 +259,7 @@ impl TestServer {
             .unwrap_or_else(|| panic!("{tool}: {message}"));
         ToolAnswer {
             is_error: result["isError"].as_bool().unwrap_or(false),
-            data: result["structuredContent"].clone(),
+            data: told(result),
             text: result["content"][0]["text"]
                 .as_str()
                 .unwrap_or_default()
