@@ -54,7 +54,7 @@ pub(super) fn furnish(holdings: &mut Holdings, now_ms: i64) {
         "metrics": [{"event": "Purchase Completed", "type": "unique"}],
     });
     let sent = sent.as_object().cloned().unwrap_or_default();
-    let draft = drafted(&id, sent, author("sandbox"), &time::moment(now_ms));
+    let draft = drafted(&id, sent, author("sandbox"), &time::instant(now_ms));
     let put = holdings.experiments.put(id, draft);
     debug_assert_eq!(put, Ok(()));
 }

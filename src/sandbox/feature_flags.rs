@@ -100,7 +100,7 @@ pub(super) fn furnish(holdings: &mut Holdings, now_ms: i64) {
         },
     });
     let flag = flag.as_object().cloned().unwrap_or_default();
-    let now = time::moment(now_ms);
+    let now = time::instant(now_ms);
     let id = holdings.next_uuid();
     let flag = made(holdings, &id, flag, author("sandbox"), &now);
     let put = holdings.flags.put(id, flag);
@@ -206,18 +206,49 @@ pub(super) fn definitions(holdings: &mut Holdings, _: &Asked<'_>) -> Result<Resp
         "context",
         "experiment_id",
         "is_experiment_active",
-        "hash_salt",
+    ];
+    const RULES: &[(&str, &[&str])] = &[
+        (
+            "variants",
+            &["key", "value", "is_control", "is_sticky", "split"],
+        ),
+        (
+            "rollout",
+            &[
+                "rollout_percentage",
+                "cohort_hash",
+                "runtime_evaluation_rule",
+                "runtime_evaluation_definition",
+                "variant_splits",
+                "variant_override",
+            ],
+        ),
     ];
     let definitions: Vec<Item> = enabled(holdings)
         .map(|flag| {
-            let members = PUBLISHED.iter().filter_map(|name| {
-                let value = flag.get(*name).filter(|value| !value.is_null())?;
-                Some(((*name).to_owned(), value.clone()))
-            });
-            members.collect()
+            let mut shown = published(flag, PUBLISHED);
+            let Some(Value::Object(ruleset)) = shown.get_mut("ruleset") else {
+                return shown;
+            };
+            ruleset.retain(|_, member| !member.is_null());
+            for (part, members) in RULES {
+                let rules = list(ruleset, part).iter().filter_map(Value::as_object);
+                let rules: Vec<Item> = rules.map(|rule| published(rule, members)).collect();
+                ruleset.insert((*part).into(), json!(rules));
+            }
+            shown
         })
         .collect();
     Ok(Response::json(200, &json!({ "flags": definitions })))
+}
+
+/// What evaluating code needs to know of something: these members, where they say anything.
+fn published(whole: &Item, members: &[&str]) -> Item {
+    let shown = members.iter().filter_map(|name| {
+        let value = whole.get(*name).filter(|value| !value.is_null())?;
+        Some(((*name).to_owned(), value.clone()))
+    });
+    shown.collect()
 }
 
 fn enabled(holdings: &Holdings) -> impl Iterator<Item = &Item> {

@@ -111,9 +111,9 @@ impl<'r> Asked<'r> {
             .map_err(|_| Fault::new(404, format!("'{part}' does not exist")))
     }
 
-    /// The moment of the request, `2026-01-31T10:00:00`.
+    /// The moment of the request, `2026-01-31T10:00:00Z`.
     pub(super) fn now(&self) -> String {
-        time::moment(self.request.received_ms)
+        time::instant(self.request.received_ms)
     }
 
     /// Who made something, in the members that several areas have.

@@ -8,6 +8,7 @@ use super::http::Response;
 use super::shape::{self, Member, Shape, list, needs, takes, text};
 use super::shelf::{Item, Shelf};
 use super::store::Project;
+use super::time;
 
 const RETRIEVED_MAX: usize = 2_000;
 const DELETED_MAX: usize = 1_999;
@@ -126,7 +127,10 @@ fn begun(
         ("status", json!("PENDING")),
         ("requesting_user", json!("oauth@example.com")),
         ("project_id", json!(holdings.facts.id)),
-        ("date_requested", json!(asked.now())),
+        (
+            "date_requested",
+            json!(time::moment(asked.request.received_ms)),
+        ),
     ] {
         job.insert(member.into(), value);
     }

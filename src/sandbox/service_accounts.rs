@@ -65,7 +65,7 @@ impl Accounts {
             serial: 0,
         };
         for (username, role) in [(USERNAME, "admin"), (VIEWER_USERNAME, "consumer")] {
-            let account = accounts.made(username, Value::Null, &time::moment(now_ms));
+            let account = accounts.made(username, Value::Null, &time::instant(now_ms));
             let id = accounts.serial;
             let put = accounts.accounts.put(id, account);
             debug_assert_eq!(put, Ok(()));

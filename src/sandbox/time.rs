@@ -73,6 +73,11 @@ pub(super) fn moment(time_ms: i64) -> String {
     )
 }
 
+/// `2026-01-31T10:00:00Z`, as the app says when something was made.
+pub(super) fn instant(time_ms: i64) -> String {
+    format!("{}Z", moment(time_ms))
+}
+
 /// `2026-01-31T10:00:00.123000+00:00`, as reports say when they were computed.
 pub(super) fn computed_at(time_ms: i64) -> String {
     format!(

@@ -90,31 +90,39 @@ const CHANGE: &[Member] = &[
 ];
 const DELETION: &[Member] = &[takes("delete_data", Shape::Boolean)];
 
+/// What a list shows of an import.
+const SUMMARY: &[&str] = &[
+    "id",
+    "import_type",
+    "sync_mode",
+    "created",
+    "creator_id",
+    "creator_name",
+    "creator_email",
+    "warehouse_source_id",
+    "table_params",
+    "paused",
+    "run_every",
+    "last_dispatch",
+    "is_deleted",
+];
+/// What is shown beside that of one alone: not all that it was made with.
+const DETAIL: &[&str] = &[
+    "event_name",
+    "event_column_name",
+    "time_column_name",
+    "user_column_name",
+    "insert_time_column_name",
+    "property_mappings",
+    "group_key",
+    "group_id_column",
+    "databricks_params",
+];
+
 /// `GET /projects/{}/warehouse-sources/imports`
 pub(super) fn list_all(holdings: &mut Holdings, _: &Asked<'_>) -> Result<Response, Fault> {
-    const SUMMARY: &[&str] = &[
-        "id",
-        "import_type",
-        "sync_mode",
-        "created",
-        "creator_id",
-        "creator_name",
-        "creator_email",
-        "warehouse_source_id",
-        "table_params",
-        "paused",
-        "run_every",
-        "last_dispatch",
-        "is_deleted",
-    ];
-    let imports: Vec<Item> = holdings
-        .imports
-        .iter()
-        .map(|(_, import)| {
-            let shown = |name: &&str| Some(((*name).to_owned(), import.get(*name)?.clone()));
-            SUMMARY.iter().filter_map(shown).collect()
-        })
-        .collect();
+    let imports = holdings.imports.iter();
+    let imports: Vec<Item> = imports.map(|(_, import)| shown(import, SUMMARY)).collect();
     Ok(results(200, &json!(imports)))
 }
 
@@ -174,7 +182,7 @@ fn create(holdings: &mut Holdings, asked: &Asked<'_>, mut import: Item) -> Resul
 /// `GET /projects/{}/warehouse-sources/imports/{}`
 pub(super) fn get(holdings: &mut Holdings, asked: &Asked<'_>) -> Result<Response, Fault> {
     let (_, import) = existing(holdings, asked)?;
-    Ok(results(200, &shown(import)))
+    Ok(results(200, &detail(&import)))
 }
 
 /// `PATCH /projects/{}/warehouse-sources/imports/{}`
@@ -250,14 +258,19 @@ fn dispatch(import: &mut Item, asked: &Asked<'_>) {
     import.insert("last_dispatch".into(), json!(now_s));
 }
 
-fn shown(mut import: Item) -> Value {
-    import.remove(RUNS);
-    Value::Object(import)
+fn shown(import: &Item, members: &[&str]) -> Item {
+    let shown = |name: &&str| Some(((*name).to_owned(), import.get(*name)?.clone()));
+    members.iter().filter_map(shown).collect()
+}
+
+fn detail(import: &Item) -> Value {
+    json!(shown(import, &[SUMMARY, DETAIL].concat()))
 }
 
 fn keep(holdings: &mut Holdings, id: u64, import: Item) -> Result<Response, Fault> {
-    holdings.imports.put(id, import.clone())?;
-    Ok(results(200, &shown(import)))
+    let detail = detail(&import);
+    holdings.imports.put(id, import)?;
+    Ok(results(200, &detail))
 }
 
 fn existing(holdings: &Holdings, asked: &Asked<'_>) -> Result<(u64, Item), Fault> {

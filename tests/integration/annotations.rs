@@ -25,6 +25,10 @@ pub(crate) fn samples_annotations() -> Vec<(&'static str, Value)> {
         ),
         (
             "mixpanel_update_annotation",
+            json!({"annotation_id": ANNOTATION, "tag_ids": [TAG.to_string()]}),
+        ),
+        (
+            "mixpanel_update_annotation",
             json!({"annotation_id": ANNOTATION, "description": "calls: changed", "tag_ids": []}),
         ),
         (

@@ -36,7 +36,7 @@ pub(crate) fn samples_explore() -> Vec<(&'static str, Value)> {
         (PROFILES, more),
         (
             "mixpanel_query_event_property",
-            json!({"event": "Search", "property": "plan", "from_date": "2026-01-05", "to_date": "2026-01-09", "values": ["pro", "a \"b\""], "unit": "day", "type": "unique", "limit": 5}),
+            json!({"event": "Search", "property": "plan", "from_date": "7d", "to_date": "today", "values": ["pro", "a \"b\""], "unit": "day", "type": "unique", "limit": 5}),
         ),
         (
             "mixpanel_run_jql",

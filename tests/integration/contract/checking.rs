@@ -60,12 +60,12 @@ pub(crate) fn check(request: &RecordedRequest) -> Vec<String> {
     faults
 }
 
-/// The id of the operation that a request is for, if one is documented.
-pub(crate) fn operation_of(request: &RecordedRequest) -> Option<&'static str> {
+/// The operation that a request is for, if one is documented.
+pub(super) fn operation_of(request: &RecordedRequest) -> Option<&'static Operation> {
     let (api, path) = locate(&request.path);
     let endpoint = endpoint(api, path, &request.method).ok()?;
     let content = content(request, &endpoint, &mut Vec::new());
-    Some(pick(&endpoint, &content).id)
+    Some(pick(&endpoint, &content))
 }
 
 /// A request that has been understood.

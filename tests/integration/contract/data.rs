@@ -2,12 +2,14 @@
 //! `data-pipelines` files.
 
 use super::kind::Kind::{
-    Boolean, Date, Encoded, Expression, Integer, Joined, List, Number, Object, OneOf, Range, Text,
-    True, Words,
+    Boolean, Date, Encoded, Expression, Integer, Joined, Lines, List, Map, Number, Object, OneOf,
+    Open, Range, Text, True, Words,
 };
 use super::kind::{Field, Kind, needs, takes};
 use super::operation::Auth::{ProjectSecret, ServiceAccount};
-use super::operation::{Api, FORM, Operation};
+use super::operation::{
+    Api, DENIED, DENIED_OR_INVALID, DENIED_OR_MISSING, FORM, JSON, Operation, TEXT,
+};
 
 const PROJECT_ID: Field = needs("project_id", Integer);
 const NAMED_PIPELINE: Kind = Object(&[needs("name", Text), takes("project_id", Number)]);
@@ -22,18 +24,41 @@ pub(super) const OPERATIONS: &[Operation] = &[
             takes("limit", Range(1, 100_000)), takes("event", Encoded(&List(&Text))),
             takes("where", Expression), takes("time_in_ms", Boolean),
         ])
-        .headers(&[takes("Accept-Encoding", Words(&["gzip"]))]),
+        .headers(&[takes("Accept-Encoding", Words(&["gzip"]))])
+        .gives(200, &[(TEXT, Lines(&Object(&[
+            needs("event", Text), needs("properties", Open(&[needs("time", Integer), needs("distinct_id", Text)])),
+        ])))]),
 
-    get("/nessie/pipeline/jobs", "list-warehouse-pipeline-jobs").query(&[PROJECT_ID]),
+    get("/nessie/pipeline/jobs", "list-warehouse-pipeline-jobs").query(&[PROJECT_ID])
+        .refuses(DENIED)
+        .gives(200, &[(JSON, Map(&List(&Object(&[
+            needs("name", Text), needs("Dispatcher", Text), needs("last_dispatched", Text), needs("frequency", Text),
+            needs("sync_enabled", Words(&["true", "false"])),
+        ]))))]),
     get("/nessie/pipeline/status", "get-warehouse-pipeline-status").query(&[
         PROJECT_ID, needs("name", Text), takes("summary", Text), takes("status", List(&Text)),
-    ]),
-    get("/nessie/pipeline/timeline", "list-warehouse-pipeline-sync-dates").query(&[PROJECT_ID, takes("name", Text)]),
+    ])
+        .refuses(DENIED)
+        // L06: the YAML knows three states of the answer, its parameter six.
+        .gives(200, &[(JSON, Object(&[
+            takes("pending", JOBS), takes("running", JOBS), takes("retried", JOBS), takes("failed", JOBS),
+            takes("canceled", JOBS), takes("timed_out", JOBS), takes("succeeded", JOBS),
+        ]))])
+        .gives_with("summary", &[(JSON, Map(&Integer))]),
+    get("/nessie/pipeline/timeline", "list-warehouse-pipeline-sync-dates").query(&[PROJECT_ID, takes("name", Text)])
+        .refuses(DENIED)
+        .gives(200, &[(JSON, Object(&[needs("day_syncs", List(&Object(&[
+            needs("date", Date), needs("sync_times", List(&Text)), needs("status", Text),
+        ])))]))]),
     post("/nessie/pipeline/create", "create-warehouse-pipeline", &[(FORM, OneOf(&[
         Joined(RAW, RAW_GCS), Joined(RAW, RAW_S3), Joined(RAW, RAW_AZURE),
         Joined(SCHEMATIZED, BIGQUERY), Joined(SCHEMATIZED, SNOWFLAKE), Joined(SCHEMATIZED, S3),
         Joined(SCHEMATIZED, AZURE), Joined(SCHEMATIZED, GCS),
-    ]))]),
+    ]))])
+        .refuses(DENIED_OR_INVALID)
+        .gives(200, &[(JSON, Object(&[
+            needs("pipeline_names", List(&Text)), takes("bigquery_dataset_name", Text),
+        ]))]),
     // E19: the YAML lists the same form twice under `oneOf`, which then never matches.
     post("/nessie/pipeline/edit", "edit-warehouse-pipeline", &[(FORM, OneOf(&[
         Object(EDITED),
@@ -44,10 +69,14 @@ pub(super) const OPERATIONS: &[Operation] = &[
         Joined(EDITED, &[
             takes("glue_database", Text), takes("glue_role", Text), takes("glue_table_prefix", Text),
         ]),
-    ]))]),
-    post("/nessie/pipeline/cancel", "cancel-warehouse-pipeline", &[(FORM, NAMED_PIPELINE)]),
-    post("/nessie/pipeline/pause", "pause-warehouse-pipeline", &[(FORM, NAMED_PIPELINE)]),
-    post("/nessie/pipeline/resume", "resume-warehouse-pipeline", &[(FORM, NAMED_PIPELINE)]),
+    ]))])
+        .refuses(DENIED),
+    post("/nessie/pipeline/cancel", "cancel-warehouse-pipeline", &[(FORM, NAMED_PIPELINE)])
+        .refuses(DENIED),
+    post("/nessie/pipeline/pause", "pause-warehouse-pipeline", &[(FORM, NAMED_PIPELINE)])
+        .refuses(DENIED_OR_MISSING),
+    post("/nessie/pipeline/resume", "resume-warehouse-pipeline", &[(FORM, NAMED_PIPELINE)])
+        .refuses(DENIED_OR_MISSING),
 ];
 
 const fn get(path: &'static str, id: &'static str) -> Operation {
@@ -68,6 +97,16 @@ const fn post(
     )
     .body(media)
 }
+
+const JOBS: Kind = List(&Object(&[
+    needs("project_id", Number),
+    needs("name", Text),
+    needs("state", Text),
+    needs("last_finish", Text),
+    needs("run_at", Text),
+    needs("from_date", Text),
+    needs("to_date", Text),
+]));
 
 const EDITED: &[Field] = &[
     needs("name", Text),

@@ -1,30 +1,33 @@
 //! The App API's feature flags. From Mixpanel's `feature-flags-management` file.
 
+use super::app::{FAILED, GONE, OK};
 use super::kind::Kind::{
-    Any, Boolean, Fraction, Integer, Length, List, ListOf, Map, Nullable, Number, Object, OneOf,
-    Text, Uuid, Words,
+    Any, Boolean, Fraction, Integer, Joined, Length, List, ListOf, Map, Nullable, Number, Object,
+    OneOf, Text, Time, Uuid, Words,
 };
 use super::kind::{FREE, Field, Kind, needs, takes};
 use super::operation::Auth::ServiceAccount;
-use super::operation::{Api, JSON, Operation};
+use super::operation::{Api, DENIED, JSON, Medium, Operation};
 
 const FLAGS: &str = "/projects/{project_id}/workspaces/{workspace_id}/feature-flags";
 const ONE_FLAG: &str = "/projects/{project_id}/workspaces/{workspace_id}/feature-flags/{flag_id}";
 
+#[rustfmt::skip] // A row reads best as a row.
 pub(super) const OPERATIONS: &[Operation] = &[
     app("GET", FLAGS, "list-feature-flags")
-        .query(&[takes("include_archived", Words(&["true", "false"]))]),
-    app("POST", FLAGS, "create-feature-flag").optional_body(&[(JSON, FLAG)]),
-    app("GET", ONE_FLAG, "get-feature-flag"),
-    app("PUT", ONE_FLAG, "update-feature-flag").optional_body(&[(JSON, FLAG)]),
-    app("DELETE", ONE_FLAG, "delete-feature-flag"),
+        .query(&[takes("include_archived", Words(&["true", "false"]))])
+        .gives(200, &[(JSON, OneOf(&[Object(&[OK, needs("results", List(&STORED))]), FAILED]))]),
+    app("POST", FLAGS, "create-feature-flag").optional_body(&[(JSON, Object(FLAG))]).gives(200, STORED_ONE),
+    app("GET", ONE_FLAG, "get-feature-flag").gives(200, STORED_ONE),
+    app("PUT", ONE_FLAG, "update-feature-flag").optional_body(&[(JSON, Object(FLAG))]).gives(200, STORED_ONE),
+    app("DELETE", ONE_FLAG, "delete-feature-flag").gives(200, &[(JSON, OneOf(&[GONE, FAILED]))]),
 ];
 
 const fn app(method: &'static str, path: &'static str, id: &'static str) -> Operation {
-    Operation::new(method, path, id, Api::App, &[ServiceAccount])
+    Operation::new(method, path, id, Api::App, &[ServiceAccount]).refuses(DENIED)
 }
 
-const FLAG: Kind = Object(&[
+const FLAG: &[Field] = &[
     needs("name", Length(1, 255)),
     needs("key", Length(1, 255)),
     takes("description", Nullable(&Text)),
@@ -42,6 +45,26 @@ const FLAG: Kind = Object(&[
     takes("is_experiment_active", Nullable(&Boolean)),
     takes("hash_salt", Nullable(&Length(32, 32))),
     takes("reset_hash_salt", Nullable(&Boolean)),
+];
+
+const STORED_ONE: &[Medium] = &[(
+    JSON,
+    OneOf(&[Object(&[OK, needs("results", STORED)]), FAILED]),
+)];
+
+/// A flag with what Mixpanel adds to it.
+#[rustfmt::skip]
+const STORED: Kind = Joined(FLAG, &[
+    needs("id", Uuid), needs("project_id", Integer), needs("content_type", Words(&["feature-flags"])),
+    needs("created", Time), needs("creator_id", Nullable(&Integer)), needs("creator_name", Nullable(&Text)),
+    needs("creator_email", Nullable(&Text)), needs("modified", Time), takes("last_modified_by_id", Nullable(&Integer)),
+    takes("last_modified_by_name", Nullable(&Text)), takes("last_modified_by_email", Nullable(&Text)),
+    takes("is_favorited", Nullable(&Boolean)), takes("pinned_date", Nullable(&Text)),
+    takes("enabled_at", Nullable(&Time)), takes("deleted", Nullable(&Time)),
+    takes("content_environments_id", Nullable(&Text)), takes("project_name", Nullable(&Text)),
+    takes("can_update_basic", Boolean), takes("is_superadmin", Boolean), takes("allow_staff_override", Boolean),
+    takes("can_view", Boolean), takes("can_share", Boolean), takes("can_pin", Boolean),
+    takes("is_shared_with_project", Boolean),
 ]);
 
 const RULESET: &[Field] = &[

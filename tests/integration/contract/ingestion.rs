@@ -2,12 +2,15 @@
 //! From Mixpanel's `ingestion`, `identity` and `feature-flags` files.
 
 use super::kind::Kind::{
-    Any, Boolean, Encoded, Filled, Integer, Joined, List, ListOf, Map, Number, Object, OneOf, Open,
-    Range, Text, Uuid, Words,
+    Any, Boolean, Encoded, Filled, Integer, Integers, Joined, List, ListOf, Map, Number, Object,
+    OneOf, Open, Range, Text, Uuid, Words,
 };
 use super::kind::{FREE, Field, Kind, needs, takes};
 use super::operation::Auth::{OAuthToken, ProjectSecret, ServiceAccount};
-use super::operation::{Api, Auth, CSV, FORM, JSON, NDJSON, Operation};
+use super::operation::{
+    Api, Auth, CSV, DENIED, DENIED_OR_INVALID, FORM, JSON, Medium, NDJSON, Operation, STRICT_ERROR,
+    TEXT,
+};
 
 const BIT: Kind = Range(0, 1);
 const IMPORTERS: &[Auth] = &[ServiceAccount, ProjectSecret, OAuthToken];
@@ -148,10 +151,14 @@ pub(super) const OPERATIONS: &[Operation] = &[
     authorized("POST", "/import", "import-events", IMPORTERS)
         .query(&[STRICT, PROJECT_ID])
         .headers(&[GZIP])
-        .body(&[(JSON, IMPORTED_EVENTS), (NDJSON, IMPORTED_EVENTS)]),
+        .body(&[(JSON, IMPORTED_EVENTS), (NDJSON, IMPORTED_EVENTS)])
+        .refuses(&[(400, INVALID), (401, STRICT_ERROR), (413, STRICT_ERROR), (429, STRICT_ERROR)])
+        .gives(200, IMPORTED),
     authorized("POST", "/import", "identity-merge", IMPORTERS)
         .query(&[STRICT, PROJECT_ID])
         .body(&[(JSON, MERGES)])
+        .refuses(&[(400, INVALID), (401, STRICT_ERROR)])
+        .gives(200, IMPORTED)
         .picked_by("$merge"),
     // E24: a form in the prose and the SDKs, JSON in the YAML; both are taken, for all three of /track.
     open("/track", "track-event")
@@ -195,22 +202,103 @@ pub(super) const OPERATIONS: &[Operation] = &[
         .picked_by("$delete"),
 
     authorized("GET", "/lookup-tables", "list-lookup-tables", &[ServiceAccount])
-        .query(&[needs("project_id", Text)]),
+        .query(&[needs("project_id", Text)])
+        .refuses(&[(401, STRICT_ERROR)])
+        .gives(200, &[(JSON, Object(&[
+            needs("code", Number), needs("status", Text),
+            needs("results", List(&Object(&[needs("id", Uuid), needs("name", Text)]))),
+        ]))]),
     authorized("PUT", "/lookup-tables/{id}", "replace-lookup-table", &[ServiceAccount, ProjectSecret])
         .query(&[needs("project_id", Text)])
         // L01: zipping is allowed by the prose only.
         .headers(&[GZIP])
-        .optional_body(&[(CSV, Text)]),
+        .optional_body(&[(CSV, Text)])
+        .refuses(&[
+            (400, Joined(REFUSED, &[
+                takes("failed_records", List(&Object(&[needs("index", Number), needs("message", Text)]))),
+            ])),
+            (401, STRICT_ERROR), (404, STRICT_ERROR), (413, STRICT_ERROR), (429, STRICT_ERROR),
+        ])
+        .gives(200, &[(JSON, Object(&[needs("code", Integer), needs("status", Text)]))]),
 
     authorized("GET", "/flags", "get-variant-assignments", FLAG_READERS).query(&[
         takes("token", Text),
         takes("project_id", Text),
         // E27: a string in the YAML, a JSON object with the user's id in its description.
         needs("context", Encoded(&Open(&[needs("distinct_id", Text)]))),
-    ]),
+    ])
+        .refuses(DENIED_OR_INVALID)
+        .gives(200, &[(JSON, Object(&[needs("flags", Map(&Object(&[
+            needs("variant_key", Text), needs("variant_value", VARIANT_VALUE), takes("experiment_id", Text),
+            takes("is_experiment_active", Boolean), takes("is_qa_tester", Boolean),
+        ])))]))]),
     authorized("GET", "/flags/definitions", "get-flag-definitions", FLAG_READERS)
-        .query(&[takes("token", Text), takes("project_id", Text)]),
+        .query(&[takes("token", Text), takes("project_id", Text)])
+        .refuses(DENIED)
+        .gives(200, &[(JSON, Object(&[needs("flags", List(&DEFINITION))]))]),
 ];
+
+/// E05: the YAML knows the text alone; JSON comes with `verbose`.
+const RECEIVED: &[Medium] = &[
+    (TEXT, Integers(&[1, 0])),
+    (JSON, Object(&[needs("status", BIT), needs("error", Text)])),
+];
+
+const IMPORTED: &[Medium] = &[(
+    JSON,
+    Object(&[
+        needs("code", Integer),
+        needs("num_records_imported", Integer),
+        needs("status", Text),
+    ]),
+)];
+
+const REFUSED: &[Field] = &[
+    needs("code", Integer),
+    needs("error", Text),
+    needs("status", Text),
+];
+
+/// An import of which some records are refused.
+const INVALID: Kind = Joined(
+    REFUSED,
+    &[
+        takes("num_records_imported", Integer),
+        takes(
+            "failed_records",
+            List(&Object(&[
+                needs("index", Number),
+                // E07: so in the prose, the other in the YAML.
+                takes("$insert_id", Text),
+                takes("insert_id", Text),
+                needs("field", Text),
+                needs("message", Text),
+            ])),
+        ),
+    ],
+);
+
+const VARIANT_VALUE: Kind = OneOf(&[Text, Number, Boolean, FREE]);
+
+#[rustfmt::skip]
+const DEFINITION: Kind = Object(&[
+    needs("id", Text), needs("name", Text), needs("key", Text),
+    needs("status", Words(&["enabled", "disabled", "archived"])), needs("project_id", Integer),
+    needs("workspace_id", Integer), needs("context", Text), takes("experiment_id", Text),
+    takes("is_experiment_active", Boolean),
+    needs("ruleset", Object(&[
+        needs("variants", List(&Object(&[
+            needs("key", Text), needs("value", VARIANT_VALUE), needs("is_control", Boolean), takes("is_sticky", Boolean),
+            needs("split", Number),
+        ]))),
+        needs("rollout", List(&Object(&[
+            needs("rollout_percentage", Number), takes("cohort_hash", Text), takes("runtime_evaluation_rule", FREE),
+            takes("runtime_evaluation_definition", FREE), takes("variant_splits", Map(&Number)),
+            takes("variant_override", Object(&[takes("key", Text)])),
+        ]))),
+        takes("test", Object(&[takes("users", Map(&Text))])),
+    ])),
+]);
 
 const fn authorized(
     method: &'static str,
@@ -224,6 +312,8 @@ const fn authorized(
 /// Without credentials: the project's token stands in the body.
 const fn open(path: &'static str, id: &'static str) -> Operation {
     Operation::new("POST", path, id, Api::Ingestion, &[])
+        .refuses(DENIED)
+        .gives(200, RECEIVED)
 }
 
 const fn engage(id: &'static str, media: &'static [(&'static str, Kind)]) -> Operation {

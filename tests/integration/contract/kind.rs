@@ -41,6 +41,8 @@ pub(super) enum Kind {
     Expression,
     /// A string that is JSON of this kind.
     Encoded(&'static Kind),
+    /// A string whose lines are each JSON of this kind.
+    Lines(&'static Kind),
     /// A list; as a parameter, the parameter may be repeated.
     List(&'static Kind),
     /// A list with an item at least.
@@ -157,6 +159,15 @@ impl Kind {
                 Ok(decoded) => kind.check_value(at, &decoded, faults),
                 Err(_) => faults.push(format!("{at}: must be {}, got {value}", self.wording())),
             },
+            (Kind::Lines(kind), Value::String(text)) => {
+                for (nth, line) in text.lines().enumerate() {
+                    let at = format!("{at} line {}", nth + 1);
+                    match serde_json::from_str(line) {
+                        Ok(decoded) => kind.check_value(&at, &decoded, faults),
+                        Err(_) => faults.push(format!("{at}: is not JSON, got {line:?}")),
+                    }
+                }
+            }
             (Kind::List(kind), Value::Array(items)) => {
                 check_items(kind, 0, usize::MAX, at, items, faults);
             }
@@ -185,6 +196,37 @@ impl Kind {
             }
             _ if self.is_plain(value) => {}
             _ => faults.push(format!("{at}: must be {}, got {value}", self.wording())),
+        }
+    }
+
+    /// Whether a value of this kind has something at each place of which the kind says what it must be: an empty list
+    /// proves nothing about its items.
+    pub(super) fn is_shown_by(&self, value: &Value) -> bool {
+        match (self, value) {
+            (Kind::Map(Kind::Any), _) => true,
+            (Kind::Nullable(kind), _) => value.is_null() || kind.is_shown_by(value),
+            (Kind::OneOf(kinds), _) => kinds.iter().any(|kind| {
+                let mut faults = Vec::new();
+                kind.check_value("", value, &mut faults);
+                faults.is_empty() && kind.is_shown_by(value)
+            }),
+            (Kind::List(kind) | Kind::Filled(kind), Value::Array(items)) => {
+                items.iter().any(|item| kind.is_shown_by(item))
+            }
+            (Kind::Map(kind), Value::Object(object)) => {
+                object.values().any(|value| kind.is_shown_by(value))
+            }
+            (Kind::Lines(kind), Value::String(text)) => text.lines().any(|line| {
+                serde_json::from_str(line).is_ok_and(|value: Value| kind.is_shown_by(&value))
+            }),
+            (Kind::Object(_) | Kind::Open(_) | Kind::Joined(..), Value::Object(object)) => {
+                let mut needed = self.fields().filter(|field| field.is_required);
+                needed.all(|field| {
+                    let value = object.get(field.name);
+                    value.is_some_and(|value| field.kind.is_shown_by(value))
+                })
+            }
+            _ => true,
         }
     }
 
@@ -260,6 +302,7 @@ impl Kind {
             Kind::Uuid => "a UUID".into(),
             Kind::Expression => "an expression".into(),
             Kind::Encoded(kind) => format!("a string with JSON: {}", kind.wording()),
+            Kind::Lines(_) => "lines of JSON".into(),
             Kind::List(_) | Kind::Filled(_) | Kind::ListOf(..) => "a list".into(),
             Kind::Object(_) | Kind::Open(_) | Kind::Joined(..) | Kind::Map(_) => "an object".into(),
             Kind::Nullable(kind) => format!("{} or null", kind.wording()),
@@ -388,6 +431,50 @@ mod tests {
             "a",
             &["x: must be an integer, got \"a\""],
         );
+    }
+
+    #[test]
+    fn lines_are_told_by_their_number() {
+        const EVENTS: Kind = Kind::Lines(&Kind::Object(&[needs("event", Kind::Text)]));
+        check_text(EVENTS, "", &[]);
+        check_text(EVENTS, "{\"event\": \"a\"}\n{\"event\": \"b\"}\n", &[]);
+        check_text(
+            EVENTS,
+            "{\"event\": 1}\nterminated early\n",
+            &[
+                "x line 1.event: must be a string, got 1",
+                "x line 2: is not JSON, got \"terminated early\"",
+            ],
+        );
+    }
+
+    #[test]
+    fn what_is_empty_shows_nothing_of_what_would_be_in_it() {
+        const ITEM: Kind = Kind::Object(&[
+            needs("names", Kind::List(&Kind::Text)),
+            takes("more", Kind::List(&Kind::Text)),
+            needs("free", FREE),
+        ]);
+        for (kind, value, is_shown) in [
+            (ITEM, json!({"names": ["a"], "free": {}}), true),
+            (ITEM, json!({"names": [], "free": {}}), false),
+            (Kind::Map(&ITEM), json!({}), false),
+            (Kind::Nullable(&ITEM), json!(null), true),
+            (Kind::Lines(&Kind::Integer), json!(""), false),
+            (Kind::Lines(&Kind::Integer), json!("1\n"), true),
+            (
+                Kind::OneOf(&[Kind::List(&Kind::Text), Kind::Integer]),
+                json!([]),
+                false,
+            ),
+            (
+                Kind::OneOf(&[Kind::List(&Kind::Text), Kind::Integer]),
+                json!(1),
+                true,
+            ),
+        ] {
+            assert_eq!(kind.is_shown_by(&value), is_shown, "{kind:?} {value}");
+        }
     }
 
     #[test]

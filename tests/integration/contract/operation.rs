@@ -1,10 +1,10 @@
-//! One row of the table: what Mixpanel documents about one operation's request.
+//! One row of the table: what Mixpanel documents about one operation's request and its answers.
 
 use super::app::ENTITY_TYPE;
-use super::kind::{Field, Kind};
+use super::kind::{Field, Kind, needs, takes};
 use super::{app, data, flags, ingestion, query, warehouse};
 
-/// An operation, and what a request for it may look like.
+/// An operation, and what a request for it and its answers may look like.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Operation {
     /// Mixpanel's `operationId`; for what is undocumented, a name in the same manner.
@@ -21,13 +21,32 @@ pub(super) struct Operation {
     pub(super) body: Option<Body>,
     /// Where operations share method and path: the key, or the event, of each item in the body that picks this one.
     pub(super) picked_by: Option<&'static str>,
+    /// What is answered when all is well.
+    pub(super) answer: Answer,
+    /// What is answered instead where the request has this parameter, which the files do not know (E18, L06).
+    pub(super) answer_with: Option<(&'static str, &'static [Medium])>,
+    /// The refusals that are documented, each in JSON.
+    pub(super) refusals: &'static [Refusal],
+}
+
+/// A media type, and what is in it.
+pub(super) type Medium = (&'static str, Kind);
+
+/// A status, and what Mixpanel then says.
+pub(super) type Refusal = (u16, Kind);
+
+/// A status, and what comes with it: one of some media types; nothing, where there are none.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) media: &'static [Medium],
 }
 
 /// What a request may carry, in one of some media types.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Body {
     pub(super) is_required: bool,
-    pub(super) media: &'static [(&'static str, Kind)],
+    pub(super) media: &'static [Medium],
 }
 
 /// The media types of the table.
@@ -35,6 +54,32 @@ pub(super) const JSON: &str = "application/json";
 pub(super) const NDJSON: &str = "application/x-ndjson";
 pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 pub(super) const CSV: &str = "text/csv";
+pub(super) const TEXT: &str = "text/plain";
+
+/// How most refusals look.
+pub(super) const ERROR: Kind = Kind::Object(&[
+    needs("status", Kind::Words(&["error"])),
+    needs("error", Kind::Text),
+]);
+/// How imports and lookup tables are refused.
+pub(super) const STRICT_ERROR: Kind = Kind::Object(&[
+    needs("code", Kind::Integer),
+    needs("error", Kind::Text),
+    needs("status", Kind::Text),
+]);
+/// E16, E17: how reports and exports are refused, which is documented nowhere.
+const REPORT_ERROR: Kind = Kind::Object(&[
+    needs("error", Kind::Text),
+    takes("request", Kind::Text),
+    takes("status", Kind::Text),
+]);
+
+/// Who may not, is told so everywhere that is documented.
+pub(super) const DENIED: &[Refusal] = &[(401, ERROR), (403, ERROR)];
+pub(super) const DENIED_OR_INVALID: &[Refusal] = &[(400, ERROR), (401, ERROR), (403, ERROR)];
+pub(super) const DENIED_OR_MISSING: &[Refusal] = &[(401, ERROR), (403, ERROR), (404, ERROR)];
+pub(super) const DENIED_INVALID_OR_MISSING: &[Refusal] =
+    &[(400, ERROR), (401, ERROR), (403, ERROR), (404, ERROR)];
 
 /// A group of operations with one base path.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -57,6 +102,16 @@ impl Api {
             Api::Data => "/api/2.0",
             Api::Query => "/api/query",
             Api::App => "/api/app",
+        }
+    }
+
+    /// How a refusal looks with a status that is not documented for the operation.
+    pub(super) fn refusal(self) -> Kind {
+        match self {
+            Api::Ingestion => Kind::OneOf(&[STRICT_ERROR, ERROR]),
+            Api::Data => Kind::OneOf(&[REPORT_ERROR, ERROR]),
+            Api::Query => REPORT_ERROR,
+            Api::App => ERROR,
         }
     }
 }
@@ -107,6 +162,12 @@ impl Operation {
             headers: &[],
             body: None,
             picked_by: None,
+            answer: Answer {
+                status: 200,
+                media: &[],
+            },
+            answer_with: None,
+            refusals: &[],
         }
     }
 
@@ -119,7 +180,7 @@ impl Operation {
     }
 
     /// A body that must be there.
-    pub(super) const fn body(self, media: &'static [(&'static str, Kind)]) -> Operation {
+    pub(super) const fn body(self, media: &'static [Medium]) -> Operation {
         Operation {
             body: Some(Body {
                 is_required: true,
@@ -130,7 +191,7 @@ impl Operation {
     }
 
     /// A body that may be there, unless its kind needs fields.
-    pub(super) const fn optional_body(self, media: &'static [(&'static str, Kind)]) -> Operation {
+    pub(super) const fn optional_body(self, media: &'static [Medium]) -> Operation {
         Operation {
             body: Some(Body {
                 is_required: false,
@@ -145,6 +206,30 @@ impl Operation {
             picked_by: Some(name),
             ..self
         }
+    }
+
+    /// What a good answer is; without this, 200 and nothing else.
+    pub(super) const fn gives(self, status: u16, media: &'static [Medium]) -> Operation {
+        Operation {
+            answer: Answer { status, media },
+            ..self
+        }
+    }
+
+    /// What a good answer has in it where the request has this parameter.
+    pub(super) const fn gives_with(
+        self,
+        parameter: &'static str,
+        media: &'static [Medium],
+    ) -> Operation {
+        Operation {
+            answer_with: Some((parameter, media)),
+            ..self
+        }
+    }
+
+    pub(super) const fn refuses(self, refusals: &'static [Refusal]) -> Operation {
+        Operation { refusals, ..self }
     }
 
     /// The decoded path parameters, if `path` (below the base path) is this operation's.

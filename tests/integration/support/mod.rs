@@ -1,5 +1,6 @@
 //! Upstreams that a test puts in Mixpanel's place, on ports that the system picks.
 
+mod answer;
 pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod recorder;
@@ -9,9 +10,10 @@ pub(crate) mod server;
 pub(crate) mod upstream;
 mod wire;
 
+pub(crate) use answer::RecordedAnswer;
 pub(crate) use process::StdioServer;
 pub(crate) use program::Program;
-pub(crate) use recorder::Recorder;
+pub(crate) use recorder::{Exchange, Recorder};
 pub(crate) use seeded::Seeded;
 pub(crate) use server::TestServer;
 pub(crate) use upstream::{Answer, Ending, Pace, Upstream};

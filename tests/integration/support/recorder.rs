@@ -3,13 +3,25 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
+use super::answer::RecordedAnswer;
 use super::wire::{HEAD_BYTES_MAX, HEADERS_MAX, Listener, RecordedRequest, lock, wait_for_close};
 
 /// What belongs to one connection, and so is not passed on.
 const HOP_HEADERS: [&str; 4] = ["host", "connection", "content-length", "transfer-encoding"];
+/// What is kept of an answer. A longer one passes all the same, but nobody can look at it.
+const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// How long [`Recorder::take_exchanges`] waits for answers that are still on their way.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A request, and what was answered.
+pub(crate) struct Exchange {
+    pub(crate) request: RecordedRequest,
+    pub(crate) answer: RecordedAnswer,
+}
 
 /// An HTTP proxy on a loopback port that records each request before it passes it on.
 ///
@@ -19,7 +31,21 @@ const HOP_HEADERS: [&str; 4] = ["host", "connection", "content-length", "transfe
 /// everything, and panics if a malformed request came that nobody was told of.
 pub(crate) struct Recorder {
     listener: Listener,
-    requests: Arc<Mutex<Vec<RecordedRequest>>>,
+    records: Arc<Records>,
+}
+
+/// What has passed, in the order in which the requests were read.
+#[derive(Default)]
+struct Records {
+    all: Mutex<Vec<Record>>,
+    /// Told whenever an exchange has ended.
+    ended: Condvar,
+}
+
+struct Record {
+    request: Arc<RecordedRequest>,
+    /// As it came, to [`ANSWER_BYTES_MAX`]; `None` while it is on its way.
+    answer: Option<Vec<u8>>,
 }
 
 impl Recorder {
@@ -35,19 +61,21 @@ impl Recorder {
         };
         let (host, base_path) = place.split_at(place.find('/').unwrap_or(place.len()));
         let (host, base_path) = (host.to_owned(), base_path.to_owned());
-        let requests = Arc::new(Mutex::new(Vec::new()));
+        let records = Arc::new(Records::default());
         let listener = Listener::start({
-            let requests = Arc::clone(&requests);
+            let records = Arc::clone(&records);
             move |client| {
                 if let Some(request) = RecordedRequest::read(&mut &*client)? {
-                    lock(&requests).push(request.clone());
+                    let request = records.begin(request);
+                    let mut answer = Vec::new();
                     // An upstream that fails is the test's own doing: the client sees it, and nobody else need.
-                    let _ = exchange(&client, &host, &base_path, &request);
+                    let _ = exchange(&client, &host, &base_path, &request, &mut answer);
+                    records.end(&request, answer);
                 }
                 Ok(())
             }
         });
-        Recorder { listener, requests }
+        Recorder { listener, records }
     }
 
     /// Where clients find the proxy: scheme, address and port, without a slash at the end.
@@ -62,16 +90,84 @@ impl Recorder {
     #[track_caller]
     pub(crate) fn take(&self) -> Vec<RecordedRequest> {
         self.listener.check();
-        std::mem::take(&mut *lock(&self.requests))
+        let records = std::mem::take(&mut *lock(&self.records.all));
+        records
+            .into_iter()
+            .map(|record| Arc::unwrap_or_clone(record.request))
+            .collect()
+    }
+
+    /// The same with the answers; waits for those that are still on their way.
+    ///
+    /// # Panics
+    /// When a malformed request came, when an answer is no whole HTTP or longer than 8 MB, or when one is not over
+    /// after 10 seconds.
+    #[track_caller]
+    pub(crate) fn take_exchanges(&self) -> Vec<Exchange> {
+        self.listener.check();
+        let records = self.records.take_ended();
+        records
+            .into_iter()
+            .map(|(request, answer)| {
+                let answer = if answer.len() < ANSWER_BYTES_MAX {
+                    RecordedAnswer::read(&answer)
+                } else {
+                    Err(format!("it is longer than {ANSWER_BYTES_MAX} bytes"))
+                };
+                let answer = answer.unwrap_or_else(|fault| {
+                    panic!("the answer to {} {}: {fault}", request.method, request.path)
+                });
+                let request = Arc::unwrap_or_clone(request);
+                Exchange { request, answer }
+            })
+            .collect()
     }
 }
 
-/// Passes the request on and the answer back, until one side closes its connection.
+impl Records {
+    fn begin(&self, request: RecordedRequest) -> Arc<RecordedRequest> {
+        let request = Arc::new(request);
+        lock(&self.all).push(Record {
+            request: Arc::clone(&request),
+            answer: None,
+        });
+        request
+    }
+
+    fn end(&self, request: &Arc<RecordedRequest>, answer: Vec<u8>) {
+        let mut all = lock(&self.all);
+        // It may have been taken already.
+        let record = all
+            .iter_mut()
+            .find(|record| Arc::ptr_eq(&record.request, request));
+        if let Some(record) = record {
+            record.answer = Some(answer);
+        }
+        self.ended.notify_all();
+    }
+
+    #[track_caller]
+    fn take_ended(&self) -> Vec<(Arc<RecordedRequest>, Vec<u8>)> {
+        let is_open = |all: &mut Vec<Record>| all.iter().any(|record| record.answer.is_none());
+        let waited = self
+            .ended
+            .wait_timeout_while(lock(&self.all), PATIENCE, is_open);
+        let (mut all, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        assert!(!waited.timed_out(), "an answer is not over");
+        let ended = std::mem::take(&mut *all).into_iter();
+        ended
+            .filter_map(|record| Some((record.request, record.answer?)))
+            .collect()
+    }
+}
+
+/// Passes the request on and the answer back, until one side closes its connection; `kept` gets what was answered.
 fn exchange(
     client: &TcpStream,
     host: &str,
     base_path: &str,
     request: &RecordedRequest,
+    kept: &mut Vec<u8>,
 ) -> io::Result<()> {
     let upstream = TcpStream::connect(host)?;
     upstream.set_nodelay(true)?;
@@ -83,7 +179,7 @@ fn exchange(
         });
         let passed = (&upstream)
             .write_all(&onward(host, base_path, request))
-            .and_then(|()| pass_back(&upstream, client));
+            .and_then(|()| pass_back(&upstream, client, kept));
         // Ends the other thread too.
         let _ = client.shutdown(Shutdown::Both);
         passed
@@ -108,11 +204,20 @@ fn onward(host: &str, base_path: &str, request: &RecordedRequest) -> Vec<u8> {
 }
 
 /// Copies the answer until the upstream closes its connection.
-fn pass_back(mut upstream: &TcpStream, mut client: &TcpStream) -> io::Result<()> {
+fn pass_back(
+    mut upstream: &TcpStream,
+    mut client: &TcpStream,
+    kept: &mut Vec<u8>,
+) -> io::Result<()> {
     let mut piece = [0; 16 * 1024];
     let mut received = Vec::new();
+    let mut keep = |piece: &[u8]| {
+        let room = ANSWER_BYTES_MAX.saturating_sub(kept.len());
+        kept.extend(piece.iter().take(room));
+    };
     loop {
         let count = upstream.read(&mut piece)?;
+        keep(&piece[..count]);
         received.extend_from_slice(&piece[..count]);
         if let Some(closing) = with_connection_closed(&received) {
             client.write_all(&closing)?;
@@ -127,7 +232,10 @@ fn pass_back(mut upstream: &TcpStream, mut client: &TcpStream) -> io::Result<()>
     loop {
         match upstream.read(&mut piece)? {
             0 => return Ok(()),
-            count => client.write_all(&piece[..count])?,
+            count => {
+                keep(&piece[..count]);
+                client.write_all(&piece[..count])?;
+            }
         }
     }
 }

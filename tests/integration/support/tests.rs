@@ -8,7 +8,7 @@ use std::thread;
 use serde_json::json;
 use ureq::Agent;
 
-use super::{Answer, Ending, Pace, RecordedRequest, Recorder, Upstream};
+use super::{Answer, Ending, Pace, RecordedAnswer, RecordedRequest, Recorder, Upstream};
 
 fn agent() -> Agent {
     let config = Agent::config_builder()
@@ -160,6 +160,75 @@ fn a_recorder_passes_answers_back_as_they_are() {
             lines(exchange(&upstream.url(), GET))
         );
         assert_eq!(recorder.take().len(), 1);
+    }
+}
+
+#[test]
+fn a_recorder_keeps_each_answer_beside_its_request() {
+    const PATIENT: &str = "GET /slow HTTP/1.1\r\nHost: mixpanel\r\n\r\n";
+    let answers = [
+        Answer::text(200, "a line\n"),
+        Answer::text(404, "a line\n").gzip(),
+        Answer::text(503, "a line\n").chunked(2),
+    ];
+    for (answer, status) in answers.into_iter().zip([200, 404, 503]) {
+        let upstream = Upstream::answering(move |_, _| answer.clone());
+        let recorder = Recorder::before(&upstream.url());
+        exchange(&recorder.url(), GET);
+        exchange(&recorder.url(), PATIENT);
+
+        let exchanges = recorder.take_exchanges();
+        let paths: Vec<&str> = exchanges
+            .iter()
+            .map(|exchange| exchange.request.path.as_str())
+            .collect();
+        assert_eq!(paths, ["/", "/slow"]);
+        for exchange in &exchanges {
+            let expected = RecordedAnswer {
+                status,
+                content_type: "text/plain".into(),
+                body: b"a line\n".into(),
+            };
+            assert_eq!(exchange.answer, expected);
+        }
+        assert_eq!(recorder.take_exchanges().len(), 0);
+    }
+}
+
+#[test]
+fn a_recorder_waits_for_the_answer_that_is_on_its_way() {
+    let pace = Pace::new();
+    let upstream = Upstream::answering({
+        let pace = pace.clone();
+        move |_, _| Answer::text(200, "a line\n").paced(&pace)
+    });
+    let recorder = Recorder::before(&upstream.url());
+    thread::scope(|scope| {
+        scope.spawn(|| exchange(&recorder.url(), GET));
+        assert!(upstream.received(0));
+        let taking = scope.spawn(|| recorder.take_exchanges());
+        pace.finish();
+        assert_eq!(taking.join().unwrap()[0].answer.body, b"a line\n");
+    });
+}
+
+#[test]
+fn a_recorder_tells_an_answer_that_is_not_whole() {
+    for answer in [
+        Answer::text(200, "a line\n").declaring(99),
+        Answer::text(200, "a line\n")
+            .chunked(3)
+            .stopping_after(4, Ending::Closed),
+        Answer::garbage(),
+        Answer::raw(""),
+    ] {
+        let upstream = Upstream::answering(move |_, _| answer.clone());
+        let recorder = Recorder::before(&upstream.url());
+        exchange(&recorder.url(), GET);
+        let panic = catch_unwind(AssertUnwindSafe(|| recorder.take_exchanges())).err();
+        let told = panic.unwrap();
+        let told = told.downcast_ref::<String>().unwrap();
+        assert!(told.starts_with("the answer to GET /: "), "{told}");
     }
 }
 

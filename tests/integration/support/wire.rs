@@ -186,7 +186,7 @@ fn read_body(request: &RecordedRequest, source: &mut impl Read) -> Result<Vec<u8
     }
 }
 
-fn read_exactly(source: &mut impl Read, length: u64) -> Result<Vec<u8>, String> {
+pub(super) fn read_exactly(source: &mut impl Read, length: u64) -> Result<Vec<u8>, String> {
     let mut body = Vec::new();
     let read = source.take(length).read_to_end(&mut body);
     match read {
@@ -198,7 +198,7 @@ fn read_exactly(source: &mut impl Read, length: u64) -> Result<Vec<u8>, String> 
     }
 }
 
-fn read_chunks(source: &mut impl Read) -> Result<Vec<u8>, String> {
+pub(super) fn read_chunks(source: &mut impl Read) -> Result<Vec<u8>, String> {
     let mut body = Vec::new();
     loop {
         let line = read_line(source)?;
@@ -230,7 +230,7 @@ fn read_line(source: &mut impl Read) -> Result<Vec<u8>, String> {
     Ok(line)
 }
 
-fn gunzip(zipped: &[u8]) -> Result<Vec<u8>, String> {
+pub(super) fn gunzip(zipped: &[u8]) -> Result<Vec<u8>, String> {
     let mut body = Vec::new();
     // One byte more than allowed, so that too long a body shows.
     let mut decoder = MultiGzDecoder::new(zipped).take(BODY_BYTES_MAX + 1);

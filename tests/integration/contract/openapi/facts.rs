@@ -1,196 +1,21 @@
-//! Proves the table against Mixpanel's OpenAPI files: both are brought into one plain form, and compared.
-//! The files are not part of this project; `MIXPANEL_OPENAPI_DIR` says where they are.
+//! What files and table say about each operation, in one plain form.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
-use std::{env, fs};
 
-use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 
-use super::errata::{ERRATA, Edit};
-use super::kind::{Field, Kind};
-use super::operation::{self, Operation};
+use super::super::kind::{Field, Kind};
+use super::super::operation::{self, JSON, Medium, Operation};
+use super::UNDOCUMENTED;
+use super::files::{Files, resolve};
 
-/// In no file; the table knows them from Mixpanel's own clients.
-const UNDOCUMENTED: [&str; 3] = ["get-me", "get-project", "list-workspaces"];
-const FILES: [&str; 13] = [
-    "annotations",
-    "data-pipelines",
-    "experiments",
-    "export",
-    "feature-flags-management",
-    "feature-flags",
-    "gdpr",
-    "identity",
-    "ingestion",
-    "lexicon-schemas",
-    "query",
-    "service-accounts",
-    "warehouse-connectors",
-];
 /// A schema that nests deeper than this refers to itself.
 const NESTING_MAX: usize = 30;
 
-/// The files, by name.
-type Files = BTreeMap<&'static str, Value>;
 /// What is said about each operation, by its id.
-type Facts = BTreeMap<String, Value>;
+pub(super) type Facts = BTreeMap<String, Value>;
 
-#[test]
-fn the_table_agrees_with_the_openapi_files_but_for_the_errata() {
-    let Some(mut files) = read_files() else {
-        return;
-    };
-    for erratum in ERRATA {
-        for edit in erratum.edits {
-            apply(&mut files, erratum.file, edit);
-        }
-    }
-
-    let differences = differences(&facts_of_files(&files), &facts_of_table());
-
-    assert!(
-        differences.is_empty(),
-        "file / table:\n{}",
-        differences.join("\n")
-    );
-}
-
-#[test]
-fn each_erratum_is_still_needed() {
-    let Some(files) = read_files() else { return };
-    let table = facts_of_table();
-    let edits = || {
-        ERRATA
-            .iter()
-            .flat_map(|erratum| erratum.edits.iter().map(move |edit| (erratum, edit)))
-    };
-    for (nth, (left_out, (place, _))) in edits().enumerate() {
-        let mut files = files.clone();
-        for (other, (erratum, edit)) in edits().enumerate() {
-            if other != nth {
-                apply(&mut files, erratum.file, edit);
-            }
-        }
-        let (id, why) = (left_out.id, left_out.why);
-        assert!(
-            !differences(&facts_of_files(&files), &table).is_empty(),
-            "{id} ({why}) is no longer needed at {place}"
-        );
-    }
-}
-
-#[test]
-fn each_operation_stands_in_the_table_once() {
-    let ids: Vec<&str> = operation::all().map(|operation| operation.id).collect();
-    let distinct: BTreeSet<&str> = ids.iter().copied().collect();
-    assert_eq!(ids.len(), distinct.len());
-    for id in UNDOCUMENTED {
-        assert!(distinct.contains(id), "{id}");
-    }
-}
-
-fn read_files() -> Option<Files> {
-    let Some(folder) = env::var_os("MIXPANEL_OPENAPI_DIR") else {
-        eprintln!("skipped: MIXPANEL_OPENAPI_DIR is not set");
-        return None;
-    };
-    let names: BTreeSet<String> = fs::read_dir(&folder)
-        .unwrap()
-        .filter_map(|entry| entry.unwrap().file_name().into_string().ok())
-        .filter_map(|name| name.strip_suffix(".openapi.yaml").map(str::to_owned))
-        .collect();
-    assert_eq!(
-        names,
-        FILES.map(str::to_owned).into(),
-        "the files are not the known ones"
-    );
-    let read = |name: &'static str| {
-        let path = Path::new(&folder).join(format!("{name}.openapi.yaml"));
-        let text = fs::read_to_string(path).unwrap();
-        (name, to_json(&Yaml::load_from_str(&text).unwrap()[0]))
-    };
-    Some(FILES.map(read).into())
-}
-
-fn to_json(yaml: &Yaml<'_>) -> Value {
-    match yaml {
-        Yaml::Value(Scalar::Null) => Value::Null,
-        Yaml::Value(Scalar::Boolean(boolean)) => json!(boolean),
-        Yaml::Value(Scalar::Integer(integer)) => json!(integer),
-        Yaml::Value(Scalar::FloatingPoint(number)) => json!(number.into_inner()),
-        Yaml::Value(Scalar::String(text)) => json!(text),
-        Yaml::Sequence(items) => items.iter().map(to_json).collect(),
-        Yaml::Mapping(fields) => {
-            // Keys such as the status 200 are numbers in YAML.
-            let name = |key: &Yaml<'_>| match to_json(key) {
-                Value::String(name) => name,
-                other => other.to_string(),
-            };
-            fields
-                .iter()
-                .map(|(key, value)| (name(key), to_json(value)))
-                .collect()
-        }
-        other => panic!("not expected in an OpenAPI file: {other:?}"),
-    }
-}
-
-/// Puts an edit's JSON in its place.
-fn apply(files: &mut Files, file: &str, (place, becomes): &Edit) {
-    let document = files.get_mut(file).unwrap();
-    let becomes: Value = serde_json::from_str(becomes).unwrap();
-    let mut path = String::new();
-    let keys: Vec<&str> = place.split(' ').collect();
-    let (last, way) = keys.split_last().unwrap();
-    for key in way {
-        path = step(document, &path, key);
-    }
-    let path = step(document, &path, last);
-    let (holder, key) = path.rsplit_once('/').unwrap();
-    let key = key.replace("~1", "/").replace("~0", "~");
-    match document.pointer_mut(holder) {
-        Some(Value::Object(fields)) => drop(fields.insert(key, becomes)),
-        Some(Value::Array(items)) if key == "-" => items.push(becomes),
-        Some(Value::Array(items)) => items[key.parse::<usize>().unwrap()] = becomes,
-        _ => panic!("{file} has no place {place}"),
-    }
-}
-
-/// The JSON pointer of `key` below `path`, after the reference at `path`, if there is one.
-fn step(document: &Value, path: &str, key: &str) -> String {
-    let at = document
-        .pointer(path)
-        .unwrap_or_else(|| panic!("there is no {path}"));
-    if let Some(reference) = at["$ref"].as_str() {
-        return step(document, reference.trim_start_matches('#'), key);
-    }
-    let Some(name) = key.strip_prefix('[').and_then(|key| key.strip_suffix(']')) else {
-        return format!("{path}/{}", key.replace('~', "~0").replace('/', "~1"));
-    };
-    let mut items = at.as_array().into_iter().flatten();
-    let nth = items.position(|item| resolve(document, item)["name"] == name);
-    format!(
-        "{path}/{}",
-        nth.unwrap_or_else(|| panic!("there is no {name} at {path}"))
-    )
-}
-
-fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
-    match value["$ref"].as_str() {
-        Some(reference) => {
-            let target = document.pointer(reference.trim_start_matches('#'));
-            resolve(
-                document,
-                target.unwrap_or_else(|| panic!("there is no {reference}")),
-            )
-        }
-        None => value,
-    }
-}
-
-fn facts_of_files(files: &Files) -> Facts {
+pub(super) fn facts_of_files(files: &Files) -> Facts {
     let mut facts = Facts::new();
     for document in files.values() {
         for (path, item) in document["paths"].as_object().unwrap() {
@@ -281,7 +106,23 @@ fn fact_of_file(
         "headers": headers,
         "body required": body["required"].as_bool().unwrap_or(false),
         "body": media,
+        "answers": answers_of_file(document, operation),
     })
+}
+
+/// By status and media type, what may be in it.
+fn answers_of_file(document: &Value, operation: &Value) -> Map<String, Value> {
+    let answers = operation["responses"].as_object().into_iter().flatten();
+    answers
+        .map(|(status, answer)| {
+            let content = resolve(document, answer)["content"].as_object();
+            let said = |(name, content): (&String, &Value)| {
+                (name.clone(), plain(document, &content["schema"], 0))
+            };
+            let media: Map<String, Value> = content.into_iter().flatten().map(said).collect();
+            (status.clone(), media.into())
+        })
+        .collect()
 }
 
 /// What a schema says about values, without prose, defaults and formats, and with references resolved.
@@ -321,6 +162,7 @@ fn plain(document: &Value, schema: &Value, nesting: usize) -> Value {
         .is_some_and(|words| words.iter().all(Value::is_string));
     let kind = match schema["type"].as_str() {
         Some(kind) => kind,
+        None if schema["const"].is_string() => "string",
         None if schema.get("properties").is_some() => "object",
         None if enumerates_text => "string",
         None => return json!({}),
@@ -342,6 +184,9 @@ fn plain(document: &Value, schema: &Value, nesting: usize) -> Value {
             (Some(value), _) => drop(said.insert((*limit).into(), value.clone())),
             (None, _) => {}
         }
+    }
+    if let Some(word) = schema.get("const") {
+        said.insert("enum".into(), json!([word]));
     }
     if kind == "array" {
         said.insert("items".into(), inner(&schema["items"]));
@@ -398,7 +243,7 @@ fn sorted(names: Option<Vec<Value>>) -> Value {
     names.into()
 }
 
-fn facts_of_table() -> Facts {
+pub(super) fn facts_of_table() -> Facts {
     let documented = operation::all().filter(|operation| !UNDOCUMENTED.contains(&operation.id));
     documented
         .map(|operation| (operation.id.into(), fact_of_row(operation)))
@@ -442,8 +287,27 @@ fn fact_of_row(operation: &Operation) -> Value {
         "query": pairs(operation.query),
         "headers": pairs(operation.headers),
         "body required": operation.body.is_some_and(|body| body.is_required),
-        "body": media.map(|(name, kind)| ((*name).to_owned(), schema(kind))).collect::<Map<_, _>>(),
+        "body": schemas(media),
+        "answers": answers_of_row(operation),
     })
+}
+
+fn schemas<'a>(media: impl Iterator<Item = &'a Medium>) -> Map<String, Value> {
+    media
+        .map(|(name, kind)| ((*name).to_owned(), schema(kind)))
+        .collect()
+}
+
+fn answers_of_row(operation: &Operation) -> Map<String, Value> {
+    let good = (
+        operation.answer.status.to_string(),
+        schemas(operation.answer.media.iter()).into(),
+    );
+    let refusals = operation.refusals.iter().map(|(status, kind)| {
+        let media = schemas([(JSON, *kind)].iter());
+        (status.to_string(), media.into())
+    });
+    std::iter::once(good).chain(refusals).collect()
 }
 
 /// A kind in the plain form. What is a string by its type is one here, whatever form the table wants it to have.
@@ -453,7 +317,7 @@ fn schema(kind: &Kind) -> Value {
         Kind::Text | Kind::Date | Kind::Time | Kind::LocalTime | Kind::Uuid => {
             json!({"type": "string"})
         }
-        Kind::Expression | Kind::Encoded(_) => json!({"type": "string"}),
+        Kind::Expression | Kind::Encoded(_) | Kind::Lines(_) => json!({"type": "string"}),
         Kind::Length(0, max) => json!({"type": "string", "maxLength": max}),
         Kind::Length(min, max) => json!({"type": "string", "minLength": min, "maxLength": max}),
         Kind::Words(words) => json!({"type": "string", "enum": words}),
@@ -497,32 +361,5 @@ fn schema(kind: &Kind) -> Value {
         Kind::Map(kind) => json!({"type": "object", "values": schema(kind)}),
         Kind::Nullable(kind) => nullable(schema(kind), true),
         Kind::OneOf(kinds) => one_of(kinds.iter().map(schema).collect()),
-    }
-}
-
-/// Each place at which files and table say something else, as `operation: place: file / table`.
-fn differences(files: &Facts, table: &Facts) -> Vec<String> {
-    let mut told = Vec::new();
-    let ids: BTreeSet<&String> = files.keys().chain(table.keys()).collect();
-    for id in ids {
-        match (files.get(id), table.get(id)) {
-            (Some(file), Some(row)) => compare(id, file, row, &mut told),
-            (Some(_), None) => told.push(format!("{id}: is not in the table")),
-            (None, _) => told.push(format!("{id}: is in no file")),
-        }
-    }
-    told
-}
-
-fn compare(at: &str, file: &Value, row: &Value, told: &mut Vec<String>) {
-    match (file, row) {
-        (Value::Object(of_file), Value::Object(of_row)) => {
-            let keys: BTreeSet<&String> = of_file.keys().chain(of_row.keys()).collect();
-            for key in keys {
-                compare(&format!("{at}: {key}"), &file[key], &row[key], told);
-            }
-        }
-        _ if file == row => {}
-        _ => told.push(format!("{at}: {file} / {row}")),
     }
 }

@@ -1,0 +1,125 @@
+//! Recorded answers against the schemas of the files themselves, after the errata.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::super::answering::is_answered_otherwise;
+use super::super::checking::operation_of;
+use super::super::operation::JSON;
+use super::files::{corrected_files, resolve};
+use crate::support::{Exchange, RecordedAnswer};
+
+/// A schema that nests deeper than this refers to itself.
+const NESTING_MAX: usize = 60;
+
+/// What the files say about answers.
+pub(crate) struct Specification {
+    /// By operation, status and media type; an answer without a body has an empty media type and no schema.
+    schemas: BTreeMap<(String, String, String), Option<jsonschema::Validator>>,
+}
+
+impl Specification {
+    /// The files, where they are at hand.
+    pub(crate) fn at_hand() -> Option<Specification> {
+        let files = corrected_files()?;
+        let mut schemas = BTreeMap::new();
+        for document in files.values() {
+            let items = document["paths"].as_object().into_iter().flatten();
+            let operations = items.flat_map(|(_, item)| item.as_object().into_iter().flatten());
+            for (_, operation) in operations {
+                let Some(id) = operation["operationId"].as_str() else {
+                    continue;
+                };
+                for (status, answer) in operation["responses"].as_object().into_iter().flatten() {
+                    let key = |media: &str| (id.to_owned(), status.clone(), media.to_owned());
+                    let content = resolve(document, answer)["content"].as_object();
+                    if content.is_none() {
+                        schemas.insert(key(""), None);
+                    }
+                    for (media, content) in content.into_iter().flatten() {
+                        let schema = json_schema(document, &content["schema"], 0);
+                        schemas.insert(key(media), Some(validator(&schema)));
+                    }
+                }
+            }
+        }
+        Some(Specification { schemas })
+    }
+
+    /// Each deviation of an answer from the files; `None` where they say nothing about one with its status, or to a
+    /// request like its.
+    pub(crate) fn faults(&self, exchange: &Exchange) -> Option<Vec<String>> {
+        let Exchange { request, answer } = exchange;
+        let operation = operation_of(request)?;
+        let status = answer.status.to_string();
+        let documented: Vec<_> = self
+            .schemas
+            .iter()
+            .filter(|((id, known, _), _)| id == operation.id && *known == status)
+            .map(|((_, _, media), schema)| (media.as_str(), schema.as_ref()))
+            .collect();
+        let is_good = answer.status == operation.answer.status;
+        if documented.is_empty() || (is_good && is_answered_otherwise(operation, request)) {
+            return None;
+        }
+        let media =
+            if answer.body.is_empty() && documented.iter().any(|(_, schema)| schema.is_none()) {
+                ""
+            } else {
+                &answer.content_type
+            };
+        let Some((_, schema)) = documented.iter().find(|(known, _)| *known == media) else {
+            return Some(vec![format!("content type {media:?}: not documented")]);
+        };
+        Some(schema.map_or(Vec::new(), |schema| deviations(schema, answer)))
+    }
+}
+
+/// A text is also what it says: Mixpanel's `1` is documented as a number.
+fn deviations(schema: &jsonschema::Validator, answer: &RecordedAnswer) -> Vec<String> {
+    let text = String::from_utf8_lossy(&answer.body);
+    let decoded = serde_json::from_str(&text);
+    if answer.content_type != JSON && schema.is_valid(&text.as_ref().into()) {
+        return Vec::new();
+    }
+    match decoded {
+        Ok(value) => {
+            let value: Value = value;
+            let faults = schema.iter_errors(&value);
+            faults
+                .map(|fault| format!("{}: {}", fault.instance_path(), fault.masked()))
+                .collect()
+        }
+        Err(error) => vec![format!("is not JSON: {error}")],
+    }
+}
+
+fn validator(schema: &Value) -> jsonschema::Validator {
+    jsonschema::draft202012::options()
+        .should_validate_formats(true)
+        .build(schema)
+        .unwrap()
+}
+
+/// A schema of OpenAPI 3.0 or 3.1 as plain JSON Schema: references resolved, `nullable` spelt out.
+fn json_schema(document: &Value, schema: &Value, nesting: usize) -> Value {
+    assert!(nesting < NESTING_MAX, "a schema refers to itself");
+    let inner = |schema: &Value| json_schema(document, schema, nesting + 1);
+    match resolve(document, schema) {
+        Value::Object(members) => {
+            let mut said: Map<String, Value> = members
+                .iter()
+                .map(|(name, member)| (name.clone(), inner(member)))
+                .collect();
+            if said.remove("nullable") == Some(json!(true)) {
+                return json!({"anyOf": [said, {"type": "null"}]});
+            }
+            said.into()
+        }
+        Value::Array(items) => items.iter().map(inner).collect(),
+        // Said of nothing: a media type without a schema.
+        Value::Null if nesting == 0 => json!({}),
+        other => other.clone(),
+    }
+}
