@@ -25,6 +25,7 @@ pub(crate) fn samples_feature_flags() -> Vec<(&'static str, Value)> {
     ] {
         changes[name] = value;
     }
+    changes["ruleset"]["rollout"][0]["variant_splits"] = json!({"on": 1});
     let mut new = changes.clone();
     for name in ["flag_id", "reset_hash_salt", "confirm"] {
         new.as_object_mut().unwrap().remove(name);

@@ -54,6 +54,10 @@ pub(crate) fn samples_pipelines() -> Vec<(&'static str, Value)> {
             json!({"pipeline_name": "events-daily-aws-monoschema", "view": "syncs"}),
         ),
         (
+            STATUS,
+            json!({"pipeline_name": "events-daily-aws-monoschema"}),
+        ),
+        (
             CANCEL,
             json!({
                 "pipeline_name": "events-daily-aws-monoschema", "confirm": "events-daily-aws-monoschema",

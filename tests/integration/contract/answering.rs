@@ -1,9 +1,10 @@
-//! The check of one recorded answer against the table.
+//! The check of one recorded answer against the table and, where they are at hand, Mixpanel's OpenAPI files.
 
 use serde_json::{Value, json};
 
 use super::checking::operation_of;
 use super::kind::Kind;
+use super::openapi::Specification;
 use super::operation::{JSON, Medium, Operation};
 use crate::support::{Exchange, RecordedAnswer, RecordedRequest};
 
@@ -43,6 +44,9 @@ pub(crate) fn judge(exchange: &Exchange) -> Verdict {
     };
     let is_good =
         answer.status == operation.answer.status && faults.is_empty() && !found.is_error();
+    let by_files = Specification::at_hand().and_then(|files| files.faults(operation, exchange));
+    let by_files = by_files.into_iter().flatten();
+    faults.extend(by_files.map(|fault| format!("in Mixpanel's file: {fault}")));
     Verdict {
         operation: Some(operation.id),
         is_variant: is_answered_otherwise(operation, request),

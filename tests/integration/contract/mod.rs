@@ -23,12 +23,29 @@ mod warehouse;
 
 pub(crate) use answering::judge;
 pub(crate) use checking::check;
-pub(crate) use openapi::Specification;
 
 /// The ids of the operations that are answered in another way where their request has some parameter.
 pub(crate) fn operations_with_a_variant() -> impl Iterator<Item = &'static str> {
     let all = operation::all().filter(|operation| operation.answer_with.is_some());
     all.map(|operation| operation.id)
+}
+
+/// Method and path of every operation that wants credentials, `1` for what varies in it, and its id.
+pub(crate) fn guarded() -> impl Iterator<Item = (&'static str, String, &'static str)> {
+    let all = operation::all().filter(|operation| !operation.auth.is_empty());
+    all.map(|operation| {
+        let segments = operation.path.split('/');
+        let segments = segments.map(|segment| {
+            if segment.starts_with('{') {
+                "1"
+            } else {
+                segment
+            }
+        });
+        let path: Vec<&str> = segments.collect();
+        let path = format!("{}{}", operation.api.base_path(), path.join("/"));
+        (operation.method, path, operation.id)
+    })
 }
 
 /// The ids of all operations in the table.

@@ -1,4 +1,4 @@
-//! The clients' methods against the sandbox, each request held to Mixpanel's contract on its way.
+//! The clients' methods against the sandbox, each request and answer held to Mixpanel's contract on its way.
 
 mod annotations;
 pub(crate) mod coverage;
@@ -10,6 +10,7 @@ mod lookup_tables;
 mod pipelines;
 mod privacy;
 mod query;
+mod refusals;
 mod service_accounts;
 mod warehouse;
 
@@ -58,23 +59,20 @@ impl Stand {
         clients(&self.recorder.url(), VIEWER_USERNAME, VIEWER_SECRET, None)
     }
 
-    /// The requests so far, as method and path with query; each as Mixpanel documents it.
+    /// The requests so far, as method and path with query; each as Mixpanel documents it, and its answer.
     #[track_caller]
     pub(crate) fn asked(&self) -> Vec<String> {
-        let requests = self.recorder.take();
-        for request in &requests {
-            let faults = contract::check(request);
-            assert!(
-                faults.is_empty(),
-                "{} {}: {faults:#?}",
-                request.method,
-                request.target
-            );
+        let exchanges = self.recorder.take_exchanges();
+        let mut asked = Vec::new();
+        for exchange in &exchanges {
+            let request = &exchange.request;
+            let request_line = format!("{} {}", request.method, request.target);
+            let mut faults = contract::check(request);
+            faults.extend(contract::judge(exchange).faults);
+            assert!(faults.is_empty(), "{request_line}: {faults:#?}");
+            asked.push(request_line);
         }
-        requests
-            .iter()
-            .map(|request| format!("{} {}", request.method, request.target))
-            .collect()
+        asked
     }
 }
 

@@ -250,7 +250,7 @@ pub(super) fn facts_of_table() -> Facts {
         .collect()
 }
 
-fn fact_of_row(operation: &Operation) -> Value {
+pub(super) fn fact_of_row(operation: &Operation) -> Value {
     let pairs = |fields: &[Field]| -> Map<String, Value> {
         let said = |field: &Field| {
             let schema = schema(&field.kind);

@@ -1,12 +1,12 @@
 //! Recorded answers against the schemas of the files themselves, after the errata.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use serde_json::{Map, Value, json};
 
 use super::super::answering::is_answered_otherwise;
-use super::super::checking::operation_of;
-use super::super::operation::JSON;
+use super::super::operation::{JSON, Operation};
 use super::files::{corrected_files, resolve};
 use crate::support::{Exchange, RecordedAnswer};
 
@@ -14,14 +14,19 @@ use crate::support::{Exchange, RecordedAnswer};
 const NESTING_MAX: usize = 60;
 
 /// What the files say about answers.
-pub(crate) struct Specification {
+pub(in super::super) struct Specification {
     /// By operation, status and media type; an answer without a body has an empty media type and no schema.
     schemas: BTreeMap<(String, String, String), Option<jsonschema::Validator>>,
 }
 
 impl Specification {
-    /// The files, where they are at hand.
-    pub(crate) fn at_hand() -> Option<Specification> {
+    /// The one of the files, where they are at hand.
+    pub(in super::super) fn at_hand() -> Option<&'static Specification> {
+        static SPECIFICATION: OnceLock<Option<Specification>> = OnceLock::new();
+        SPECIFICATION.get_or_init(Specification::read).as_ref()
+    }
+
+    fn read() -> Option<Specification> {
         let files = corrected_files()?;
         let mut schemas = BTreeMap::new();
         for document in files.values() {
@@ -49,9 +54,12 @@ impl Specification {
 
     /// Each deviation of an answer from the files; `None` where they say nothing about one with its status, or to a
     /// request like its.
-    pub(crate) fn faults(&self, exchange: &Exchange) -> Option<Vec<String>> {
+    pub(in super::super) fn faults(
+        &self,
+        operation: &Operation,
+        exchange: &Exchange,
+    ) -> Option<Vec<String>> {
         let Exchange { request, answer } = exchange;
-        let operation = operation_of(request)?;
         let status = answer.status.to_string();
         let documented: Vec<_> = self
             .schemas
