@@ -242,13 +242,28 @@ fn filled(value: Value, answers: &BTreeMap<&str, Value>) -> Value {
     }
 }
 
-/// Makes every sample call, and shows each answer.
+/// What each listed tool promises about its answers, by its name.
+fn promises(server: &TestServer) -> BTreeMap<String, jsonschema::Validator> {
+    let listed = server.rpc("tools/list", json!({}));
+    let listed = listed["result"]["tools"].as_array().unwrap();
+    let promised = listed.iter().map(|tool| {
+        let schema = jsonschema::draft202012::new(&tool["outputSchema"]);
+        (tool["name"].as_str().unwrap().to_owned(), schema.unwrap())
+    });
+    promised.collect()
+}
+
+/// Makes every sample call, holds each result against what its tool promises, and shows it.
 fn call_all(server: &TestServer, mut see: impl FnMut(&'static str, &ToolAnswer)) {
+    let promises = promises(server);
     let mut answers = BTreeMap::new();
     for (tool, arguments) in samples() {
         let answer = server.call(tool, filled(arguments, &answers));
         let refused = tool == explore::REFUSED;
         assert_eq!(answer.is_error, refused, "{tool}: {}", answer.text);
+        if !refused && let Err(fault) = promises[tool].validate(&answer.data) {
+            panic!("{tool}: {}: {fault}", fault.instance_path());
+        }
         see(tool, &answer);
         answers.insert(tool, answer.data);
     }

@@ -42,11 +42,11 @@ pub(crate) fn judge(exchange: &Exchange) -> Verdict {
             Found::Unreadable
         }
     };
-    let is_good =
-        answer.status == operation.answer.status && faults.is_empty() && !found.is_error();
     let by_files = Specification::at_hand().and_then(|files| files.faults(operation, exchange));
     let by_files = by_files.into_iter().flatten();
     faults.extend(by_files.map(|fault| format!("in Mixpanel's file: {fault}")));
+    let is_good =
+        answer.status == operation.answer.status && faults.is_empty() && !found.is_error();
     Verdict {
         operation: Some(operation.id),
         is_variant: is_answered_otherwise(operation, request),
@@ -144,6 +144,154 @@ fn read(media: &[Medium], answer: &RecordedAnswer, faults: &mut Vec<String>) -> 
         Err(error) => {
             faults.push(format!("body: is not JSON: {error}"));
             Found::Unreadable
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::support::RecordedRequest;
+
+    const NAMES: &str = "/api/query/events/names?project_id=1&type=general";
+    const RETENTION: &str = "/api/query/retention?project_id=1";
+    const TAGS: &str = "/api/app/projects/1/annotations/tags";
+
+    fn verdict(method: &str, target: &str, status: u16, content_type: &str, body: &str) -> Verdict {
+        let wire = format!("{method} {target} HTTP/1.1\r\nHost: mixpanel\r\n\r\n");
+        let request = RecordedRequest::read(&mut wire.as_bytes());
+        judge(&Exchange {
+            request: request.unwrap().unwrap(),
+            answer: RecordedAnswer {
+                status,
+                content_type: content_type.into(),
+                body: body.into(),
+            },
+        })
+    }
+
+    /// Checks that an answer in JSON has just these deviations.
+    #[track_caller]
+    fn check(method: &str, target: &str, (status, body): (u16, &str), expected: &[&str]) {
+        let verdict = verdict(method, target, status, JSON, body);
+        let mut told = verdict.faults;
+        // The files say the same in other words, where they are at hand.
+        told.retain(|fault| !fault.starts_with("in Mixpanel's file"));
+        assert_eq!(told, expected, "{method} {target}: {status} {body}");
+    }
+
+    #[test]
+    fn an_answer_of_another_form_is_told() {
+        check(
+            "GET",
+            NAMES,
+            (200, r#"["a", 1]"#),
+            &["body[1]: must be a string, got 1"],
+        );
+        check(
+            "GET",
+            NAMES,
+            (200, "["),
+            &["body: is not JSON: EOF while parsing a list at line 1 column 1"],
+        );
+        check("GET", NAMES, (201, "[]"), &["status 201: not documented"]);
+        check("GET", NAMES, (400, r#"{"error": "no"}"#), &[]);
+        check("GET", NAMES, (402, "{}"), &["body.error: missing"]);
+        check(
+            "GET",
+            TAGS,
+            (
+                200,
+                r#"{"status": "ok", "results": [{"id": 1, "name": "a", "project_id": 1, "has_annotations": true, "color": 1}]}"#,
+            ),
+            &["body.results[0].color: unknown"],
+        );
+        check(
+            "GET",
+            TAGS,
+            (403, r#"{"status": "no", "error": "a"}"#),
+            &["body.status: must be one of error, got \"no\""],
+        );
+        check(
+            "GET",
+            TAGS,
+            (404, r#"{"error": "a"}"#),
+            &["body.status: missing"],
+        );
+        check(
+            "DELETE",
+            "/api/app/data-deletions/v3.0/1?token=a",
+            (204, "{}"),
+            &["body: none belongs here"],
+        );
+        check(
+            "GET",
+            "/api/app/none",
+            (200, "{}"),
+            &["answers what is documented nowhere"],
+        );
+
+        let told = verdict("GET", NAMES, 200, "text/html", "[]").faults;
+        assert_eq!(
+            told[0],
+            "content type: must be one of application/json, got text/html"
+        );
+    }
+
+    #[test]
+    fn what_some_parameter_changes_is_held_to_its_own_form() {
+        let (flat, split) = (
+            r#"{"2026-01-01": {"counts": [1], "first": 1}}"#,
+            r#"{"2026-01-01": {"pro": {"counts": [1], "first": 1}}}"#,
+        );
+        let on = format!("{RETENTION}&on=plan");
+        check("GET", RETENTION, (200, flat), &[]);
+        check("GET", &on, (200, split), &[]);
+        check(
+            "GET",
+            &on,
+            (200, flat),
+            &[
+                "body.2026-01-01.counts: must be an object, got [1]",
+                "body.2026-01-01.first: must be an object, got 1",
+            ],
+        );
+        assert!(!verdict("GET", RETENTION, 200, JSON, flat).is_variant);
+        assert!(verdict("GET", &on, 200, JSON, split).is_variant);
+    }
+
+    #[test]
+    fn an_answer_is_good_only_when_it_says_so_and_full_only_when_it_shows_all() {
+        for (method, target, status, content_type, body, expected) in [
+            ("GET", NAMES, 200, JSON, r#"["a"]"#, (true, true)),
+            ("GET", NAMES, 200, JSON, "[]", (true, false)),
+            ("GET", NAMES, 200, JSON, "[1]", (false, false)),
+            ("GET", NAMES, 400, JSON, r#"{"error": "a"}"#, (false, false)),
+            ("POST", "/engage", 200, "text/plain", "1", (true, true)),
+            ("POST", "/engage", 200, "text/plain", "0", (false, false)),
+            (
+                "POST",
+                "/engage",
+                200,
+                JSON,
+                r#"{"status": 0, "error": "a"}"#,
+                (false, false),
+            ),
+            (
+                "GET",
+                "/api/app/workspaces/1/experiments",
+                200,
+                JSON,
+                r#"{"status": "error", "type": "a", "error": "b"}"#,
+                (false, false),
+            ),
+        ] {
+            let verdict = verdict(method, target, status, content_type, body);
+            assert_eq!(
+                (verdict.is_good, verdict.is_full),
+                expected,
+                "{target}: {body}"
+            );
         }
     }
 }

@@ -137,3 +137,96 @@ fn holds_all(more: &Value, fewer: &Value) -> bool {
     more.zip(fewer)
         .is_some_and(|(more, fewer)| fewer.iter().all(|item| more.contains(item)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(file: Value, row: Value, expected: &[&str]) {
+        let mut told = Vec::new();
+        compare_values("x", &file, &row, &mut told);
+        assert_eq!(told, expected, "{file} / {row}");
+    }
+
+    fn text() -> Value {
+        json!({"type": "string"})
+    }
+
+    fn object(required: &[&str], names: &[&str]) -> Value {
+        let members: serde_json::Map<String, Value> =
+            names.iter().map(|name| ((*name).into(), text())).collect();
+        json!({"type": "object", "required": required, "properties": members})
+    }
+
+    #[test]
+    fn about_answers_the_table_may_say_more_than_the_files() {
+        check(json!({}), text(), &[]);
+        check(text(), json!({"type": "string", "enum": ["ok"]}), &[]);
+        check(object(&[], &["a"]), object(&["a"], &["a"]), &[]);
+        check(json!({"type": "object"}), object(&["a"], &["a"]), &[]);
+        check(json!({"type": "string", "nullable": true}), text(), &[]);
+        let numbers = json!({"oneOf": [{"type": "integer"}, {"type": "number"}]});
+        let other_way = json!({"oneOf": [{"type": "number"}, {"type": "integer"}]});
+        check(numbers, other_way, &[]);
+    }
+
+    #[test]
+    fn about_answers_the_table_may_not_say_less_or_otherwise() {
+        check(text(), json!({}), &["x: type: \"string\" / null"]);
+        check(
+            text(),
+            json!({"type": "number"}),
+            &["x: type: \"string\" / \"number\""],
+        );
+        let nullable = json!({"type": "string", "nullable": true});
+        check(text(), nullable, &["x: nullable is only in the table"]);
+        check(
+            object(&["a"], &["a"]),
+            object(&[], &["a"]),
+            &["x: required: [\"a\"] / []"],
+        );
+        check(
+            object(&[], &["a", "b"]),
+            object(&[], &["a", "c"]),
+            &["x.b: is only in the file", "x.c: is only in the table"],
+        );
+        let word = |word: &str| json!({"type": "string", "enum": [word]});
+        check(word("a"), word("b"), &["x: enum: [\"a\"] / [\"b\"]"]);
+        check(word("a"), text(), &["x: enum: [\"a\"] / null"]);
+        check(
+            json!({"type": "array", "items": text()}),
+            json!({"type": "array", "items": {"type": "integer"}}),
+            &["x: items: type: \"string\" / \"integer\""],
+        );
+        let one_more = json!({"oneOf": [text(), {"type": "integer"}]});
+        check(
+            text(),
+            one_more.clone(),
+            &[&format!("x: {} / {one_more}", text())],
+        );
+        check(
+            one_more.clone(),
+            text(),
+            &[&format!("x: {one_more} / {}", text())],
+        );
+    }
+
+    #[test]
+    fn statuses_and_media_types_of_answers_must_be_the_same() {
+        let mut told = Vec::new();
+        let file = json!({"200": {"application/json": text()}, "204": {}});
+        let row = json!({"200": {"text/plain": text()}, "404": {"application/json": text()}});
+        compare_answers("x", &file, &row, &mut told);
+        assert_eq!(
+            told,
+            [
+                "x: 200: application/json: is only in the file",
+                "x: 200: text/plain: is only in the table",
+                "x: 204: is only in the file",
+                "x: 404: application/json: is only in the table",
+                "x: 404: is only in the table",
+            ]
+        );
+    }
+}

@@ -131,3 +131,44 @@ fn json_schema(document: &Value, schema: &Value, nesting: usize) -> Value {
         other => other.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(content_type: &str, body: &str, schema: &Value, expected: &[&str]) {
+        let document = json!({"named": {"type": "integer"}});
+        let schema = validator(&json_schema(&document, schema, 0));
+        let answer = RecordedAnswer {
+            status: 200,
+            content_type: content_type.into(),
+            body: body.into(),
+        };
+        assert_eq!(deviations(&schema, &answer), expected, "{body}");
+    }
+
+    #[test]
+    fn a_body_is_held_against_its_schema_as_openapi_means_it() {
+        const PLAIN: &str = "text/plain";
+        let one_or_none = json!({"type": "integer", "enum": [1, 0]});
+        check(PLAIN, "1", &one_or_none, &[]);
+        let two = ": value is not one of 1 or 0";
+        check(PLAIN, "2", &one_or_none, &[two]);
+        check(PLAIN, "{}\n{}\n", &json!({"type": "string"}), &[]);
+
+        let named = json!({"properties": {"a": {"$ref": "#/named"}, "b": {"type": "string", "nullable": true}}});
+        check(JSON, r#"{"a": 1, "b": null}"#, &named, &[]);
+        let no_integer = "/a: value is not of type \"integer\"";
+        check(JSON, r#"{"a": null}"#, &named, &[no_integer]);
+
+        let dated = json!({"type": "string", "format": "date-time"});
+        check(JSON, "\"2026-01-31T10:00:00Z\"", &dated, &[]);
+        let undated = ": value is not a \"date-time\"";
+        check(JSON, "\"2026-01-31T10:00:00\"", &dated, &[undated]);
+
+        check(JSON, "[{}]", &Value::Null, &[]);
+        let cut = "is not JSON: EOF while parsing a list at line 1 column 3";
+        check(JSON, "[{}", &Value::Null, &[cut]);
+    }
+}
