@@ -83,3 +83,36 @@ fn a_flag_that_does_not_fit_is_refused() {
     let expected = ("bad_request", "body.colour is not a known field".into());
     assert_eq!(refusal(make(&unknown_member)), expected);
 }
+
+#[test]
+fn a_definition_shows_what_deciding_needs_and_nothing_else_of_the_flag() {
+    let stand = Stand::new();
+    let mut whole = flag("dark_mode", "enabled");
+    whole["hash_salt"] = "0123456789abcdef0123456789abcdef".into();
+    whole["ruleset"]["test"] = Value::Null;
+    whole["ruleset"]["variants"][0]["description"] = "As it was".into();
+    whole["ruleset"]["rollout"][0]["name"] = "Everybody".into();
+    whole["ruleset"]["rollout"][0]["cohort_hash"] = Value::Null;
+    let (app, project) = (&stand.clients.app, &stand.project);
+    let made = app.create_feature_flag(project, WORKSPACE, &whole).unwrap();
+
+    let definitions = stand.clients.ingestion.flag_definitions(project).unwrap();
+
+    let shown = definitions
+        .iter()
+        .find(|definition| definition["key"] == "dark_mode")
+        .unwrap();
+    let expected = json!({
+        "id": made["id"], "name": "Dark mode", "key": "dark_mode", "status": "enabled", "project_id": 12345,
+        "workspace_id": WORKSPACE, "context": "distinct_id",
+        "ruleset": {
+            "variants": [
+                {"key": "off", "value": "light", "is_control": true, "split": 0},
+                {"key": "on", "value": "dark", "is_control": false, "split": 1},
+            ],
+            "rollout": [{"rollout_percentage": 1, "variant_splits": {}}],
+        },
+    });
+    assert_eq!(*shown, expected);
+    stand.asked();
+}
