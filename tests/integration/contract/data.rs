@@ -26,7 +26,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ])
         .headers(&[takes("Accept-Encoding", Words(&["gzip"]))])
         .gives(200, &[(TEXT, Lines(&Object(&[
-            needs("event", Text), needs("properties", Open(&[needs("time", Integer), needs("distinct_id", Text)])),
+            needs("event", Text), needs("properties", Open(&[needs("time", Integer), takes("distinct_id", Text)])),
         ])))]),
 
     get("/nessie/pipeline/jobs", "list-warehouse-pipeline-jobs").query(&[PROJECT_ID])

@@ -9,7 +9,7 @@ use super::kind::{FREE, Field, Kind, needs, takes};
 use super::operation::Auth::{OAuthToken, ProjectSecret, ServiceAccount};
 use super::operation::{
     Api, Auth, CSV, DENIED, DENIED_OR_INVALID, FORM, JSON, Medium, NDJSON, Operation, STRICT_ERROR,
-    TEXT,
+    STRICT_REFUSAL, TEXT,
 };
 
 const BIT: Kind = Range(0, 1);
@@ -214,7 +214,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         .headers(&[GZIP])
         .optional_body(&[(CSV, Text)])
         .refuses(&[
-            (400, Joined(REFUSED, &[
+            (400, Joined(STRICT_REFUSAL, &[
                 takes("failed_records", List(&Object(&[needs("index", Number), needs("message", Text)]))),
             ])),
             (401, STRICT_ERROR), (404, STRICT_ERROR), (413, STRICT_ERROR), (429, STRICT_ERROR),
@@ -253,15 +253,9 @@ const IMPORTED: &[Medium] = &[(
     ]),
 )];
 
-const REFUSED: &[Field] = &[
-    needs("code", Integer),
-    needs("error", Text),
-    needs("status", Text),
-];
-
 /// An import of which some records are refused.
 const INVALID: Kind = Joined(
-    REFUSED,
+    STRICT_REFUSAL,
     &[
         takes("num_records_imported", Integer),
         takes(

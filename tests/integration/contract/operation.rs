@@ -23,7 +23,7 @@ pub(super) struct Operation {
     pub(super) picked_by: Option<&'static str>,
     /// What is answered when all is well.
     pub(super) answer: Answer,
-    /// What is answered instead where the request has this parameter, which the files do not know (E18, L06).
+    /// What is answered instead where the request has this parameter, which the files do not know: E18, and the summary of a pipeline's jobs.
     pub(super) answer_with: Option<(&'static str, &'static [Medium])>,
     /// The refusals that are documented, each in JSON.
     pub(super) refusals: &'static [Refusal],
@@ -62,11 +62,13 @@ pub(super) const ERROR: Kind = Kind::Object(&[
     needs("error", Kind::Text),
 ]);
 /// How imports and lookup tables are refused.
-pub(super) const STRICT_ERROR: Kind = Kind::Object(&[
+pub(super) const STRICT_ERROR: Kind = Kind::Object(STRICT_REFUSAL);
+/// What all their refusals have.
+pub(super) const STRICT_REFUSAL: &[Field] = &[
     needs("code", Kind::Integer),
     needs("error", Kind::Text),
     needs("status", Kind::Text),
-]);
+];
 /// E16, E17: how reports and exports are refused, which is documented nowhere.
 const REPORT_ERROR: Kind = Kind::Object(&[
     needs("error", Kind::Text),

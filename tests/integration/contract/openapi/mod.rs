@@ -11,10 +11,11 @@ use std::collections::BTreeSet;
 
 use differences::differences;
 use facts::{fact_of_row, facts_of_files, facts_of_table};
-use files::{apply, corrected_files, read_files};
+use files::{Files, apply, corrected_files, read_files, resolve};
+use serde_json::Value;
 
 use super::errata::ERRATA;
-use super::operation;
+use super::operation::{self, Operation};
 
 pub(super) use specification::Specification;
 
@@ -80,6 +81,52 @@ fn each_variant_of_an_answer_is_one_that_the_files_do_not_have() {
             "{id}: what it answers with {parameter} needs no words of its own"
         );
     }
+}
+
+#[test]
+fn the_examples_of_good_answers_in_the_files_keep_the_table() {
+    let Some(files) = corrected_files() else {
+        return;
+    };
+    let mut told = Vec::new();
+    let mut count = 0;
+    for operation in operation::all() {
+        for (media, example) in examples_of(&files, operation) {
+            let known = operation.answer.media.iter();
+            let kinds: Vec<_> = known.filter(|(name, _)| *name == media).collect();
+            for (_, kind) in kinds {
+                kind.check_value(operation.id, &example, &mut told);
+                count += 1;
+            }
+        }
+    }
+    assert_eq!(told, Vec::<String>::new());
+    assert!(count > 40, "the files have examples, {count} were found");
+}
+
+/// The media type and the value of each example of an operation's good answer.
+fn examples_of(files: &Files, operation: &Operation) -> Vec<(String, Value)> {
+    let status = operation.answer.status.to_string();
+    let mut examples = Vec::new();
+    for document in files.values() {
+        let items = document["paths"].as_object().into_iter().flatten();
+        let operations = items.flat_map(|(_, item)| item.as_object().into_iter().flatten());
+        let ours = operations.filter(|(_, said)| said["operationId"] == operation.id);
+        let answers = ours.map(|(_, said)| resolve(document, &said["responses"][&status]));
+        for (media, content) in answers
+            .filter_map(|said| said["content"].as_object())
+            .flatten()
+        {
+            let named = content["examples"].as_object().into_iter().flatten();
+            let schema = resolve(document, &content["schema"]);
+            let all = named
+                .map(|(_, example)| &example["value"])
+                .chain(content.get("example"))
+                .chain(schema.get("example"));
+            examples.extend(all.map(|example| (media.clone(), example.clone())));
+        }
+    }
+    examples
 }
 
 #[test]
