@@ -9,10 +9,11 @@ mod specification;
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use differences::differences;
 use facts::{fact_of_row, facts_of_files, facts_of_table};
 use files::{Files, apply, corrected_files, read_files, resolve};
-use serde_json::Value;
 
 use super::errata::ERRATA;
 use super::operation::{self, Operation};
