@@ -7,8 +7,10 @@ TARGET ?= $(shell uname -m)-unknown-linux-musl
 STATIC ?= target/static/$(TARGET)/mixpanel-mcp-server
 # What builds images: docker or podman, or another with their flags.
 DOCKER ?= docker
+# What of the measurement: `--quick` takes half a minute, `--only start,export` some parts.
+BENCH ?=
 
-.PHONY: run test check format lint docs-check docs conformance static image image-test
+.PHONY: run test check format lint docs-check docs conformance bench static image image-test
 
 # A server on http://127.0.0.1:5000 that answers from the sandbox.
 run:
@@ -35,6 +37,10 @@ docs:
 # The official conformance suite against the product and against a fixture server; needs npm and, the first time, its registry.
 conformance:
 	tests/conformance/run
+
+# Measures the release build, or the one that MIXPANEL_MCP_BINARY names, such as the static one, beside bare limits.
+bench:
+	$(CARGO) bench --locked --bench speed -- $(BENCH)
 
 # The program without any library beside it, stripped.
 static:

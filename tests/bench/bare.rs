@@ -24,8 +24,8 @@ pub(crate) const READ: &str = "events, bytes, ns: ";
 
 /// Enough for a thread with its buffers on it.
 const STACK_BYTES: usize = 64 * 1024;
-const REQUEST_BYTES_MAX: usize = 8 * 1024;
-const UPSTREAM_BYTES_MAX: usize = 16 * 1024;
+/// One page holds every request here, and then the upstream's answer.
+const MESSAGE_BYTES_MAX: usize = 4 * 1024;
 const EXPORT_BUFFER_BYTES: usize = 256 * 1024;
 const QUERY: &[u8] = b"GET /api/query/events/top?project_id=12345&type=general&limit=31 HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Basic c2FuZGJveDpzYW5kYm94\r\naccept: application/json\r\n\r\n";
 const EXPORT: &[u8] = b"GET /api/2.0/export HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Basic c2FuZGJveDpzYW5kYm94\r\n\r\n";
@@ -122,15 +122,15 @@ fn padded(size: usize) -> Vec<u8> {
 fn serve(mut stream: TcpStream, answers: &Answers) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut upstream = None;
-    let mut request = [0; REQUEST_BYTES_MAX];
+    let mut message = [0; MESSAGE_BYTES_MAX];
     let mut filled = 0;
     loop {
-        let count = stream.read(&mut request[filled..])?;
+        let count = stream.read(&mut message[filled..])?;
         if count == 0 {
             return Ok(());
         }
         filled += count;
-        let Some(whole) = whole(&request[..filled]) else {
+        let Some(whole) = whole(&message[..filled]) else {
             continue;
         };
         filled = 0;
@@ -141,7 +141,7 @@ fn serve(mut stream: TcpStream, answers: &Answers) -> io::Result<()> {
         } else if memmem::find(whole, br#""tools/list""#).is_some() {
             stream.write_all(&answers.list)?;
         } else if memmem::find(whole, br#""tools/call""#).is_some() {
-            ask(&mut upstream, answers.upstream)?;
+            ask(&mut upstream, answers.upstream, &mut message)?;
             stream.write_all(&answers.call)?;
         } else {
             // The first request of a client.
@@ -165,7 +165,7 @@ fn whole(message: &[u8]) -> Option<&[u8]> {
 }
 
 /// Asks the upstream over a connection that is kept.
-fn ask(kept: &mut Option<TcpStream>, address: SocketAddr) -> io::Result<()> {
+fn ask(kept: &mut Option<TcpStream>, address: SocketAddr, answer: &mut [u8]) -> io::Result<()> {
     let upstream = match kept {
         Some(upstream) => upstream,
         None => {
@@ -175,7 +175,6 @@ fn ask(kept: &mut Option<TcpStream>, address: SocketAddr) -> io::Result<()> {
         }
     };
     upstream.write_all(QUERY)?;
-    let mut answer = [0; UPSTREAM_BYTES_MAX];
     let mut filled = 0;
     while whole(&answer[..filled]).is_none() {
         match upstream.read(&mut answer[filled..])? {

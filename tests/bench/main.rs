@@ -79,14 +79,14 @@ fn measure(options: &Options) -> io::Result<()> {
     }
     tables.extend([rest, costs]);
 
-    if !options.is_test {
-        let mut output = io::stdout().lock();
-        writeln!(output, "{}\n", measured(options)?)?;
-        for table in tables.iter().filter(|table| !table.is_empty()) {
-            writeln!(output, "{table}")?;
-        }
+    let mut report = format!("{}\n\n", measured(options)?);
+    for table in tables.iter().filter(|table| !table.is_empty()) {
+        report += &format!("{table}\n");
     }
-    Ok(())
+    if options.is_test {
+        return Ok(());
+    }
+    io::stdout().write_all(report.as_bytes())
 }
 
 /// What was measured, and how much.

@@ -6,12 +6,10 @@ use std::time::Duration;
 use super::client::Client;
 use super::load::Crowd;
 use super::stand::{Pair, Side, Stand, call, server, turn};
-use super::table::{Table, beside, figure, mebibytes, middle};
+use super::table::{NONE, Table, beside, figure, mebibytes, middle};
 
 /// Long enough that all callers wait at once.
 const DELAY: Duration = Duration::from_millis(50);
-/// Most of an upstream's answer is what is kept of it; so many calls more than would fill the cache with it.
-const SURPLUS: usize = 2;
 const FIRST_PROJECT: usize = 100_000;
 
 /// What one side takes, in bytes.
@@ -61,8 +59,8 @@ pub(crate) fn memory(stand: &Stand, table: &mut Table, costs: &mut Table) -> io:
         "bytes a cached byte",
         [
             figure(cached / stand.scale.cache_bytes as f64),
-            "–".into(),
-            "–".into(),
+            NONE.into(),
+            NONE.into(),
         ],
     );
     Ok(())
@@ -100,7 +98,8 @@ fn of(stand: &Stand, side: Side) -> io::Result<Memory> {
     })
 }
 
-/// The server's resident bytes after calls whose answers would more than fill the cache, which may hold so much.
+/// The server's resident bytes after calls that fill the cache, which may hold so much. What is kept of an answer is more
+/// than its bytes, as its question is kept, too.
 fn filled(stand: &Stand, cache_bytes: usize) -> io::Result<f64> {
     let bytes = cache_bytes.to_string();
     let variables = [
@@ -110,7 +109,7 @@ fn filled(stand: &Stand, cache_bytes: usize) -> io::Result<f64> {
     let process = server(stand.upstream.address, &[], &variables)?;
     let mut client = Client::connect(process.address()?)?;
     let answer_bytes = super::upstream::top_events().len();
-    for number in 0..SURPLUS * stand.scale.cache_bytes / answer_bytes {
+    for number in 0..stand.scale.cache_bytes / answer_bytes {
         let project = FIRST_PROJECT + number;
         let arguments = format!(r#"{{"limit":30,"project_id":"{project}"}}"#);
         client.ask(&call(&arguments))?;

@@ -29,7 +29,10 @@ impl Process {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
-            .spawn()?;
+            .spawn()
+            .map_err(|error| {
+                io::Error::other(format!("{}: {error}", command.get_program().display()))
+            })?;
         let id = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
         let mut process = Process {
             child,

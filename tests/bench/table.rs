@@ -50,6 +50,9 @@ impl fmt::Display for Table {
     }
 }
 
+/// Where there is no figure.
+pub(crate) const NONE: &str = "–";
+
 /// With about three digits that count.
 pub(crate) fn figure(value: f64) -> String {
     match value.abs() {
@@ -59,10 +62,15 @@ pub(crate) fn figure(value: f64) -> String {
     }
 }
 
-/// The server's figure, the bare one's, and the ratio.
+/// The server's figure, the bare one's, and the ratio if there is one.
 pub(crate) fn beside(pair: &Pair<f64>) -> [String; 3] {
     let Pair { server, bare } = *pair;
-    [figure(server), figure(bare), figure(server / bare)]
+    let ratio = (bare > 0.0).then(|| figure(server / bare));
+    [
+        figure(server),
+        figure(bare),
+        ratio.unwrap_or_else(|| NONE.into()),
+    ]
 }
 
 /// The median of the rounds of both sides; of an even number the lower of the two in the middle. Each needs at least one.
