@@ -152,12 +152,12 @@ fn load(
     request: &[u8],
     connections: usize,
 ) -> io::Result<Measured> {
+    let mut crowd = Crowd::connect(process.address()?, connections, &stand.requests.ping)?;
     let asked = stand.upstream.asked();
-    let mut crowd = Crowd::connect(process.address()?, connections, request)?;
     let measured = crowd.load(process, request, stand.scale.warm_up, stand.scale.time)?;
     let asked = stand.upstream.asked() - asked;
     let expected = if request == stand.requests.call {
-        measured.answers + connections as u64
+        measured.answers
     } else {
         0
     };
