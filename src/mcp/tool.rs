@@ -334,12 +334,11 @@ mod tests {
         },
     };
 
-    /// The facts of a failure: the second block of its content.
-    fn facts(result: &ToolResult) -> Value {
-        assert!(result.structured.is_none());
-        match result.content.as_slice() {
-            [Content::Text(_), Content::Text(facts)] => serde_json::from_str(facts).unwrap(),
-            other => panic!("{other:?}"),
+    /// The data, or the facts of the failure.
+    fn told(result: ToolResult) -> Value {
+        match result.told() {
+            Ok(data) => serde_json::from_str(&data).unwrap(),
+            Err(facts) => facts,
         }
     }
 
@@ -361,7 +360,7 @@ mod tests {
     fn a_bad_call_is_not_run_and_told_with_all_its_faults() {
         let result = complete(DOUBLE.call(&Factor(2, plain()), &json!({"of": 10, "fo": 1})));
         assert!(result.is_error);
-        let facts = facts(&result);
+        let facts = told(result);
         assert_eq!(facts["kind"], "bad_arguments");
         assert_eq!(
             facts["faults"],
@@ -458,7 +457,7 @@ mod tests {
     #[track_caller]
     fn check_dropped(call: Call, arguments: Value, kind: Option<&str>) {
         let result = complete(DROP.call(&Factor(0, call), &arguments));
-        let facts = facts(&result);
+        let facts = told(result);
         assert_eq!(facts.get("kind").and_then(Value::as_str), kind, "{facts}");
         assert_eq!(facts.get("dropped").is_some(), kind.is_none(), "{facts}");
     }
