@@ -387,14 +387,13 @@ impl Window {
     }
 
     fn has_room(&self, limits: Limits, now: Instant) -> bool {
-        let in_last_second = self
-            .asked
-            .iter()
-            .rev()
-            .take_while(|asked| now.saturating_duration_since(**asked) < SECOND)
-            .count();
+        let is_crowded = || {
+            let nth = self.asked.len().checked_sub(limits.per_second);
+            nth.and_then(|nth| self.asked.get(nth))
+                .is_some_and(|asked| now.saturating_duration_since(*asked) < SECOND)
+        };
         (limits.at_once == 0 || self.running < limits.at_once)
-            && (limits.per_second == 0 || in_last_second < limits.per_second)
+            && (limits.per_second == 0 || !is_crowded())
     }
 }
 
