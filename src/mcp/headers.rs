@@ -1,19 +1,21 @@
 //! The header fields that came with a message; none on stdio.
 
-/// Header fields, names in lower case, values trimmed; and whether their sender is trusted.
+use std::sync::Arc;
+
+/// Header fields, names in lower case, values trimmed; and whether their sender is trusted. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Headers {
-    fields: Vec<(String, String)>,
+    fields: Arc<[(String, String)]>,
     trusted: bool,
 }
 
 impl Headers {
     /// Takes the fields in the order in which they came.
-    pub fn new(fields: impl IntoIterator<Item = (String, String)>) -> Headers {
-        let trimmed = |(name, value): (String, String)| {
+    pub fn new<T: AsRef<str>>(fields: impl IntoIterator<Item = (T, T)>) -> Headers {
+        let trimmed = |(name, value): (T, T)| {
             (
-                name.to_ascii_lowercase(),
-                value.trim_matches([' ', '\t']).to_owned(),
+                name.as_ref().to_ascii_lowercase(),
+                value.as_ref().trim_matches([' ', '\t']).to_owned(),
             )
         };
         Headers {

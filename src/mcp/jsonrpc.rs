@@ -1,5 +1,6 @@
 //! JSON-RPC 2.0: messages in, answers and errors out. Knows no method.
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 /// Not JSON.
@@ -60,9 +61,24 @@ impl Fault {
     }
 }
 
+/// What a message has around its id and its result: room for both.
+const FRAME_BYTES: usize = 96;
+
 /// The whole message that answers a request with a result that is JSON text already.
 pub fn result_message(id: &Value, result: &str) -> String {
-    format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#)
+    let mut message = String::with_capacity(result.len() + FRAME_BYTES);
+    message.push_str(r#"{"jsonrpc":"2.0","id":"#);
+    message.push_str(&text_of(id));
+    message.push_str(r#","result":"#);
+    message.push_str(result);
+    message.push('}');
+    message
+}
+
+/// A value as JSON text. Its `Display` gives the same in pieces, each of which is checked anew.
+pub fn text_of(value: &impl Serialize) -> String {
+    // Only maps with keys that are no strings, and writers, can fail.
+    serde_json::to_string(value).unwrap_or_default()
 }
 
 /// The whole message of a request of ours.

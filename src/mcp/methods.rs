@@ -26,6 +26,9 @@ const PRIVATE_TTL_MS: u64 = 60_000;
 /// The protocol's bound on the values of one completion.
 const COMPLETIONS_MAX: usize = 100;
 
+/// Room for what ends a result.
+const CLOSING_BYTES: usize = 512;
+
 const SERVER_INFO_KEY: &str = "io.modelcontextprotocol/serverInfo";
 const SUBSCRIPTION_KEY: &str = "io.modelcontextprotocol/subscriptionId";
 
@@ -80,15 +83,11 @@ pub(super) fn at_once(
     headers: &Headers,
     revision: Revision,
 ) -> Option<Result<String, Fault>> {
-    let list = |name: &str, keep: Keep, items: &dyn Fn() -> Result<String, Fault>| {
+    let list = |name: &str, keep: Keep, items: &dyn Fn() -> Result<Arc<str>, Fault>| {
         check_cursor(params)?;
         let items = items()?;
-        Ok(finish(
-            service,
-            revision,
-            format!(r#""{name}":{items}"#),
-            keep,
-        ))
+        let members = ["\"", name, "\":", &items];
+        Ok(finish(service, revision, &members, keep))
     };
     Some(match (method, revision.is_legacy()) {
         ("ping", true) => Ok("{}".into()),
@@ -106,13 +105,13 @@ pub(super) fn at_once(
         ("server/discover", false) => Ok(discover(service)),
         // A request's own header fields may narrow it.
         ("tools/list", _) => list("tools", Keep::Private, &|| {
-            Ok(service.application.tools(headers)?.to_string())
+            service.application.tools(headers)
         }),
         ("resources/templates/list", _) => list("resourceTemplates", Keep::Public, &|| {
-            Ok(Value::from(service.application.resource_templates()).to_string())
+            Ok(jsonrpc::text_of(&service.application.resource_templates()).into())
         }),
         ("prompts/list", _) => list("prompts", Keep::Public, &|| {
-            Ok(Value::from(service.application.prompts()).to_string())
+            Ok(jsonrpc::text_of(&service.application.prompts()).into())
         }),
         (
             "tools/call"
@@ -255,8 +254,8 @@ fn discover(service: &Service) -> String {
         "instructions": service.application.instructions(),
     })
     .to_string();
-    let members = members[1..members.len() - 1].to_owned();
-    finish(service, Revision::V2026_07_28, members, Keep::Public)
+    let members = &members[1..members.len() - 1];
+    finish(service, Revision::V2026_07_28, &[members], Keep::Public)
 }
 
 fn answer(
@@ -296,7 +295,7 @@ fn answer(
                 Outcome::Complete(result) => Ok(finish(
                     service,
                     revision,
-                    result.members(revision),
+                    &[&result.members(revision)],
                     Keep::Never,
                 )),
                 Outcome::InputRequired { requests, state } => {
@@ -310,7 +309,7 @@ fn answer(
             Ok(finish(
                 service,
                 revision,
-                format!(r#""resources":{resources}"#),
+                &[r#""resources":"#, &jsonrpc::text_of(&resources)],
                 Keep::Private,
             ))
         }
@@ -327,7 +326,7 @@ fn answer(
             Ok(finish(
                 service,
                 revision,
-                format!(r#""contents":{}"#, Value::from(contents)),
+                &[r#""contents":"#, &jsonrpc::text_of(&contents)],
                 Keep::Private,
             ))
         }
@@ -358,7 +357,7 @@ fn answer(
                     Ok(finish(
                         service,
                         revision,
-                        members[1..members.len() - 1].to_owned(),
+                        &[&members[1..members.len() - 1]],
                         Keep::Never,
                     ))
                 }
@@ -413,26 +412,31 @@ fn complete(service: &Service, params: &Map<String, Value>, call: &Call) -> Resu
     Ok(finish(
         service,
         call.revision(),
-        format!(r#""completion":{completion}"#),
+        &[r#""completion":"#, &jsonrpc::text_of(&completion)],
         Keep::Never,
     ))
 }
 
-/// Closes a result's members; the stateless revision wants to know who answers and how long that holds.
-fn finish(service: &Service, revision: Revision, mut members: String, keep: Keep) -> String {
+/// A result of these members; the stateless revision wants to know who answers and how long that holds.
+fn finish(service: &Service, revision: Revision, members: &[&str], keep: Keep) -> String {
+    let bytes: usize = members.iter().map(|member| member.len()).sum();
+    let mut result = String::with_capacity(bytes + CLOSING_BYTES);
+    result.push('{');
+    members.iter().for_each(|member| result.push_str(member));
     if !revision.is_legacy() {
         match keep {
             Keep::Never => (),
-            Keep::Public => members.push_str(&format!(
+            Keep::Public => result.push_str(&format!(
                 r#","ttlMs":{PUBLIC_TTL_MS},"cacheScope":"public""#
             )),
-            Keep::Private => members.push_str(&format!(
+            Keep::Private => result.push_str(&format!(
                 r#","ttlMs":{PRIVATE_TTL_MS},"cacheScope":"private""#
             )),
         }
-        members.push_str(&modern_end(service, "complete"));
+        result.push_str(&modern_end(service, "complete"));
     }
-    format!("{{{members}}}")
+    result.push('}');
+    result
 }
 
 fn modern_end(service: &Service, result_type: &str) -> String {
@@ -472,7 +476,7 @@ fn too_large(
             Ok(finish(
                 service,
                 revision,
-                result.members(revision),
+                &[&result.members(revision)],
                 Keep::Never,
             ))
         }

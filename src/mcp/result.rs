@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::jsonrpc::text_of;
 use super::revision::Revision;
 
 /// One block of a result's content.
@@ -35,9 +36,12 @@ pub enum Content {
 }
 
 impl Content {
-    fn json(&self, revision: Revision) -> Value {
-        match self {
-            Content::Text(text) => json!({"type": "text", "text": text}),
+    fn json(&self, revision: Revision) -> String {
+        let block = match self {
+            // By far the most, and the longest: not copied into a value.
+            Content::Text(text) => {
+                return format!(r#"{{"type":"text","text":{}}}"#, text_of(text));
+            }
             Content::Image { data, mime_type } => {
                 json!({"type": "image", "data": data, "mimeType": mime_type})
             }
@@ -54,7 +58,8 @@ impl Content {
             Content::ResourceLink { uri, name } => {
                 json!({"type": "text", "text": format!("{name}: {uri}")})
             }
-        }
+        };
+        text_of(&block)
     }
 }
 
@@ -108,12 +113,12 @@ impl ToolResult {
 
     /// The members of the result, as JSON text without the outer braces.
     pub(super) fn members(&self, revision: Revision) -> String {
-        let content: Vec<Value> = self
+        let content: Vec<String> = self
             .content
             .iter()
             .map(|block| block.json(revision))
             .collect();
-        let mut members = format!(r#""content":{}"#, Value::from(content));
+        let mut members = format!(r#""content":[{}]"#, content.join(","));
         if let Some(structured) = self
             .structured
             .as_ref()

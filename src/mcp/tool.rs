@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::call::Call;
 use super::consent::{CONFIRM, Consent, Loss, consent};
+use super::jsonrpc::text_of;
 use super::result::{Outcome, ToolResult};
 use super::shape::{Field, Shape, Unknown, object_faults, object_schema};
 
@@ -184,11 +185,12 @@ impl<C: Context> Tool<C> {
     }
 
     fn complete(&self, answer: Answer) -> ToolResult {
-        let mut data = answer.data;
-        data.insert("summary".into(), answer.summary.as_str().into());
+        let data = answer.data;
         // So every test that calls a tool also proves its output schema.
         #[cfg(debug_assertions)]
         {
+            let mut data = data.clone();
+            data.insert("summary".into(), answer.summary.as_str().into());
             let object = Value::Object(data.clone());
             let fields = self.fields_out();
             let stands_in = C::stand_in(self).is_some_and(|mark| data.contains_key(mark));
@@ -224,10 +226,9 @@ impl<C: Context> Tool<C> {
             );
         }
         // The summary stands first, where a model and a person begin to read.
-        data.remove("summary");
-        let rest = Value::Object(data).to_string();
-        let comma = if rest.len() > 2 { "," } else { "" };
-        let summary = Value::from(answer.summary);
+        let rest = text_of(&data);
+        let comma = if data.is_empty() { "" } else { "," };
+        let summary = text_of(&answer.summary);
         ToolResult::structured(format!(r#"{{"summary":{summary}{comma}{}"#, &rest[1..]))
     }
 

@@ -1,5 +1,6 @@
 //! What the body of an answer is: JSON of the expected shape, a refusal in spite of its status, a web page.
 
+use memchr::memmem;
 use serde::de::DeserializeOwned;
 
 use super::credentials::Secret;
@@ -13,14 +14,14 @@ pub(super) const REFUSAL_BYTES_MAX: u64 = 64 * 1024;
 pub(super) fn parse<T: DeserializeOwned>(
     body: &[u8],
     expected: &'static str,
-    secrets: &[Secret],
+    secrets: impl FnOnce() -> Vec<Secret>,
 ) -> Result<T, Error> {
     if is_html(body) {
         return Err(Error::NotJson { html: true });
     }
     if body.len() as u64 <= REFUSAL_BYTES_MAX && is_refusal(body) {
         return Err(Error::RefusedUnder200 {
-            words: words(body, secrets),
+            words: words(body, &secrets()),
         });
     }
     serde_json::from_slice(body).map_err(|error| match error.classify() {
@@ -39,8 +40,8 @@ fn is_refusal(body: &[u8]) -> bool {
     if body == b"0" {
         return true;
     }
-    // A list would be read as the struct's members in order.
-    if !body.starts_with(b"{") {
+    // A list would be read as the struct's members in order. And most answers have no such member: they are read once only.
+    if !body.starts_with(b"{") || memmem::find(body, b"\"status\"").is_none() {
         return false;
     }
     let status = serde_json::from_slice::<Envelope>(body)

@@ -72,7 +72,7 @@ impl Application for MixpanelApplication {
 
     fn tools(&self, headers: &Headers) -> Result<Arc<str>, Fault> {
         let offer = self.offer.narrowed(headers)?;
-        Ok(if offer == self.offer {
+        Ok(if *offer == self.offer {
             self.tools.clone()
         } else {
             definitions(&offer)

@@ -1,6 +1,7 @@
 //! What one call of a tool works with, and what several tools say in the same words.
 
 use std::fmt::Display;
+use std::io;
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Map, Value, json};
@@ -137,7 +138,7 @@ impl Ask {
         let mut fitting = Vec::new();
         for item in items {
             // One more for the comma.
-            match left.checked_sub(json(&item).to_string().len() + 1) {
+            match left.checked_sub(bytes_of(&json(&item)) + 1) {
                 Some(rest) => left = rest,
                 None => return (fitting, false),
             }
@@ -145,6 +146,24 @@ impl Ask {
         }
         (fitting, true)
     }
+}
+
+/// The length of a value as JSON text, which is not made for it.
+fn bytes_of(value: &Value) -> usize {
+    struct Counted(usize);
+    impl io::Write for Counted {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut counted = Counted(0);
+    // Neither this writer nor a value can fail.
+    let _ = serde_json::to_writer(&mut counted, value);
+    counted.0
 }
 
 /// What is wrong with a range in steps of this unit, if they are more than anybody could read.

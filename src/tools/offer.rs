@@ -1,6 +1,8 @@
 //! Which tools a caller is offered: by toolset, by name, only reading ones. A request may narrow what the server was
 //! started with, never widen it.
 
+use std::borrow::Cow;
+
 use crate::mcp::headers::Headers;
 use crate::mcp::jsonrpc::{self, Fault};
 use crate::mcp::tool::Tool;
@@ -64,7 +66,13 @@ impl Offer {
     }
 
     /// What is left of it for a request with these header fields.
-    pub fn narrowed(&self, headers: &Headers) -> Result<Offer, Fault> {
+    pub fn narrowed(&self, headers: &Headers) -> Result<Cow<'_, Offer>, Fault> {
+        if [TOOLSETS_HEADER, READ_ONLY_HEADER]
+            .iter()
+            .all(|name| headers.get(name).is_none())
+        {
+            return Ok(Cow::Borrowed(self));
+        }
         let mut offer = self.clone();
         if let Some(wanted) = headers.get(TOOLSETS_HEADER) {
             let names: Vec<String> = listed(wanted).collect();
@@ -89,7 +97,7 @@ impl Offer {
                 return Err(Fault::new(jsonrpc::INVALID_PARAMS, message));
             }
         }
-        Ok(offer)
+        Ok(Cow::Owned(offer))
     }
 
     /// The tools, in the order in which they are listed.
