@@ -1,16 +1,20 @@
 //! TCP connections that a [`Stop`](super::stop::Stop) can shut down while a request waits on them.
 //!
-//! ureq's own TCP transport does the reading, writing and timing; this one only stands in between, to say at each use
-//! which request uses the socket.
+//! ureq's own TCP transport cannot say at each use which request uses the socket, and it asks the system twelve times where
+//! four do: it sets each time limit anew, to the nanosecond, and looks with three calls whether a connection is open.
 
 use std::fmt;
-use std::io;
-use std::sync::Arc;
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
 use ureq::unversioned::transport::time::{Duration as UreqDuration, Instant as UreqInstant};
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, Either, NextTimeout, TcpConnector, Transport,
+    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, ShutdownHandle,
+    Transport,
 };
 
 use super::fault::NotConnected;
@@ -20,9 +24,12 @@ use super::stop::{Line, current_is_stopped};
 /// Longer than most round trips by far, and than the first repetition of a lost packet.
 const CONNECT_SLICE: Duration = Duration::from_secs(2);
 
+/// A longer limit of time is kept to the next whole second, so that the socket need not be told of it at each use.
+const EXACT_MAX: Duration = Duration::from_secs(10);
+
 /// Opens TCP connections.
 #[derive(Default)]
-pub(super) struct StoppableTcp(TcpConnector);
+pub(super) struct StoppableTcp;
 
 impl<In: Transport> Connector<In> for StoppableTcp {
     type Out = Either<In, StoppableTransport>;
@@ -51,7 +58,7 @@ impl<In: Transport> Connector<In> for StoppableTcp {
                 if timeout.after.is_not_happening() || *timeout.after > CONNECT_SLICE {
                     timeout.after = UreqDuration::Exact(CONNECT_SLICE);
                 }
-                match self.connect_one(details, address, timeout) {
+                match connect_one(details, address, timeout) {
                     Ok(transport) => return Ok(Some(Either::B(transport))),
                     Err(ureq::Error::Timeout(_)) => left.push(address),
                     Err(ureq::Error::Io(error)) => fault = error,
@@ -64,43 +71,35 @@ impl<In: Transport> Connector<In> for StoppableTcp {
     }
 }
 
-impl StoppableTcp {
-    fn connect_one(
-        &self,
-        details: &ConnectionDetails<'_>,
-        address: std::net::SocketAddr,
-        timeout: NextTimeout,
-    ) -> Result<StoppableTransport, ureq::Error> {
-        let line = Arc::new(Line::default());
-        let mut addrs = details.resolver.empty();
-        addrs.push(address);
-        let single = ConnectionDetails {
-            uri: details.uri,
-            addrs,
-            config: details.config,
-            request_level: details.request_level,
-            resolver: details.resolver,
-            now: (details.current_time)(),
-            timeout,
-            current_time: details.current_time.clone(),
-            run_connector: details.run_connector.clone(),
-            register_shutdown: {
-                let line = Arc::clone(&line);
-                let register = details.register_shutdown.clone();
-                Arc::new(move |socket| {
-                    line.set_socket(socket.clone());
-                    register(socket)
-                })
-            },
-        };
-        let transport = Connector::<()>::connect(&self.0, &single, None)?
-            .ok_or(ureq::Error::ConnectionFailed)?;
-        line.used_by_current()?;
-        Ok(StoppableTransport {
-            transport: Box::new(transport),
-            line,
-        })
-    }
+fn connect_one(
+    details: &ConnectionDetails<'_>,
+    address: SocketAddr,
+    timeout: NextTimeout,
+) -> Result<StoppableTransport, ureq::Error> {
+    let time = timeout.not_zero().map_or(CONNECT_SLICE, |time| *time);
+    let stream = TcpStream::connect_timeout(&address, time)
+        .map_err(|error| late_or_broken(error, timeout))?;
+    stream.set_nodelay(details.config.no_delay())?;
+    let stream = Arc::new(stream);
+    let socket: Weak<dyn ShutdownHandle> = {
+        let weak: Weak<TcpStream> = Arc::downgrade(&stream);
+        weak
+    };
+    let line = Arc::new(Line::default());
+    line.set_socket(socket.clone());
+    (details.register_shutdown)(socket)?;
+    line.used_by_current()?;
+    let (input, output) = (
+        details.config.input_buffer_size(),
+        details.config.output_buffer_size(),
+    );
+    Ok(StoppableTransport {
+        stream,
+        buffers: LazyBuffers::new(input, output),
+        read_time: None,
+        write_time: None,
+        line,
+    })
 }
 
 impl fmt::Debug for StoppableTcp {
@@ -123,24 +122,38 @@ pub(super) fn remaining(details: &ConnectionDetails<'_>) -> NextTimeout {
 
 /// A TCP connection that says at each use which request uses it.
 pub(super) struct StoppableTransport {
-    transport: Box<dyn Transport>,
+    stream: Arc<TcpStream>,
+    buffers: LazyBuffers,
+    /// What the socket was told last.
+    read_time: Option<Duration>,
+    write_time: Option<Duration>,
     line: Arc<Line>,
 }
 
 impl fmt::Debug for StoppableTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.transport, f)
+        f.debug_struct("StoppableTransport")
+            .field("address", &self.stream.peer_addr().ok())
+            .finish()
     }
 }
 
 impl Transport for StoppableTransport {
     fn buffers(&mut self) -> &mut dyn Buffers {
-        self.transport.buffers()
+        &mut self.buffers
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
         self.line.used_by_current()?;
-        self.transport.transmit_output(amount, timeout)
+        let timeout = timeout.for_write();
+        let time = coarse(timeout)?;
+        if time != self.write_time {
+            self.stream.set_write_timeout(time)?;
+            self.write_time = time;
+        }
+        let output = self.buffers.output().get(..amount).unwrap_or_default();
+        let written = (&*self.stream).write_all(output);
+        written.map_err(|error| late_or_broken(error, timeout))
     }
 
     fn await_input(&mut self, mut timeout: NextTimeout) -> Result<bool, ureq::Error> {
@@ -149,10 +162,46 @@ impl Transport for StoppableTransport {
         if timeout.reason == ureq::Timeout::RecvResponse {
             timeout.per_read = None;
         }
-        self.transport.await_input(timeout)
+        let timeout = timeout.for_read();
+        let time = coarse(timeout)?;
+        if time != self.read_time {
+            self.stream.set_read_timeout(time)?;
+            self.read_time = time;
+        }
+        let input = self.buffers.input_append_buf();
+        let amount = loop {
+            match (&*self.stream).read(input) {
+                Ok(amount) => break amount,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(late_or_broken(error, timeout)),
+            }
+        };
+        self.buffers.input_appended(amount);
+        Ok(amount > 0)
     }
 
     fn is_open(&mut self) -> bool {
-        self.line.used_by_current().is_ok() && self.transport.is_open()
+        let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
+        self.line.used_by_current().is_ok()
+            && matches!(recv(&*self.stream, &mut [0; 1], flags), Err(Errno::AGAIN))
+    }
+}
+
+/// A limit as the socket is told it.
+fn coarse(timeout: NextTimeout) -> Result<Option<Duration>, ureq::Error> {
+    if timeout.after.is_zero() {
+        return Err(ureq::Error::Timeout(timeout.reason));
+    }
+    let rounded = |time: Duration| match time > EXACT_MAX {
+        true => Duration::from_secs(time.as_secs() + u64::from(time.subsec_nanos() > 0)),
+        false => time,
+    };
+    Ok(timeout.not_zero().map(|time| rounded(*time)))
+}
+
+fn late_or_broken(error: io::Error, timeout: NextTimeout) -> ureq::Error {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ureq::Error::Timeout(timeout.reason),
+        _ => error.into(),
     }
 }

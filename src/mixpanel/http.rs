@@ -107,7 +107,7 @@ impl Http {
         body: &[u8],
         expected: &'static str,
     ) -> Result<T, Error> {
-        parse(body, expected, &self.secrets(request))
+        parse(body, expected, || self.secrets(request))
     }
 
     /// Asks for what may be given again: a kept answer, that of an equal request on its way, or a new one.
@@ -149,7 +149,7 @@ impl Http {
                 if let Some(age) = age {
                     self.notes.kept(age);
                 }
-                parse(&body, expected, &self.secrets(request))
+                parse(&body, expected, || self.secrets(request))
             }
             (None, Err(Refused { error, request_id })) => {
                 if let Some(id) = request_id {
@@ -277,7 +277,7 @@ impl Http {
         request: &Request<'_>,
         read: impl Fn(Answer) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let mut deadline = None;
+        let mut deadline: Option<Instant> = None;
         let mut waits = RETRY_WAITS.iter();
         let mut limited = false;
         // The first try after which a write may have happened: what later ones say does not undo it.
@@ -289,11 +289,15 @@ impl Http {
                 .quotas
                 .turn(request.api, region, project.as_ref(), &self.stop)
                 .map_err(|error| doubt.take().unwrap_or(error))?;
-            // Waiting for the first turn has a limit of its own.
-            if deadline.is_none() {
-                deadline = self.total(request).map(|total| Instant::now() + total);
-            }
-            let error = match self.pass_once(request, turn, deadline).and_then(&read) {
+            let left = match deadline {
+                // Waiting for the first turn has a limit of its own, and the API's limit is the agent's already.
+                None => {
+                    deadline = self.total(request).map(|total| Instant::now() + total);
+                    request.patience.and(self.total(request))
+                }
+                Some(deadline) => Some(deadline.saturating_duration_since(Instant::now())),
+            };
+            let error = match self.pass_once(request, turn, left).and_then(&read) {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -321,12 +325,12 @@ impl Http {
         }
     }
 
-    /// One try. An answer is one only if its status is good, or the request takes a 400 for an answer.
+    /// One try, within what is `left` of the time where that is not the API's own limit. An answer is one only if its status is good, or the request takes a 400 for an answer.
     fn pass_once(
         &self,
         request: &Request<'_>,
         turn: Turn,
-        deadline: Option<Instant>,
+        left: Option<Duration>,
     ) -> Result<Answer, Error> {
         let url = self.url(request);
         if self.stop.is_stopped() {
@@ -337,16 +341,10 @@ impl Http {
         let result = {
             let _entered = running.enter();
             match &request.body {
-                Body::None | Body::Delete => self.call(request, &url, None, deadline, ()),
+                Body::None | Body::Delete => self.call(request, &url, None, left, ()),
                 Body::Form(pairs) => {
                     let kind = "application/x-www-form-urlencoded";
-                    self.call(
-                        request,
-                        &url,
-                        Some(kind),
-                        deadline,
-                        pairs.encode().as_bytes(),
-                    )
+                    self.call(request, &url, Some(kind), left, pairs.encode().as_bytes())
                 }
                 Body::Json(bytes)
                 | Body::GzippedJson(bytes)
@@ -356,11 +354,11 @@ impl Http {
                     request,
                     &url,
                     Some("application/json"),
-                    deadline,
+                    left,
                     bytes.as_slice(),
                 ),
                 Body::PutCsv(bytes) => {
-                    self.call(request, &url, Some("text/csv"), deadline, bytes.as_slice())
+                    self.call(request, &url, Some("text/csv"), left, bytes.as_slice())
                 }
             }
         };
@@ -386,7 +384,7 @@ impl Http {
         request: &Request<'_>,
         url: &str,
         content_type: Option<&str>,
-        deadline: Option<Instant>,
+        left: Option<Duration>,
         body: impl AsSendBody,
     ) -> Result<Response<ureq::Body>, Error> {
         if url.len() > URL_BYTES_MAX {
@@ -409,12 +407,14 @@ impl Http {
             .body(body)
             .map_err(|error| cannot_connect(host, &error))?;
         let agent = self.hall.lines.agent(request.api);
-        // What the tries before this one took is gone from the total.
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let outgoing = agent
-            .configure_request(outgoing)
-            .timeout_global(left)
-            .build();
+        let outgoing = match left {
+            // A setting of its own costs a request a copy of them all.
+            Some(_) => agent
+                .configure_request(outgoing)
+                .timeout_global(left)
+                .build(),
+            None => outgoing,
+        };
         agent.run(outgoing).map_err(|error| self.fault(host, error))
     }
 

@@ -119,7 +119,7 @@ fn agent(api: Api, config: &Config, tls: &Tls, proxy: Option<Proxy>) -> Agent {
         .build();
     let connector =
         ().chain(ConnectProxyConnector::default())
-            .chain(StoppableTcp::default())
+            .chain(StoppableTcp)
             .chain(tls.clone());
     Agent::with_parts(settings, connector, KeepingResolver::default())
 }
