@@ -46,6 +46,8 @@ struct State {
     running: usize,
     /// Jobs that have begun and do nothing but wait: they are not among those that run.
     aside: usize,
+    /// Somebody waits for `at_rest`.
+    is_awaited: bool,
     waiting: VecDeque<Job>,
     /// Claims to wait that were given: as many as wait, or are about to.
     claims: usize,
@@ -83,6 +85,7 @@ impl Crew {
             receiving: 0,
             running: 0,
             aside: 0,
+            is_awaited: false,
             waiting: VecDeque::new(),
             claims: 0,
         };
@@ -112,7 +115,8 @@ impl Crew {
     /// Waits a moment for the last jobs, which were cancelled.
     pub(super) fn rest(&self) {
         let runs = |state: &mut State| state.running + state.aside > 0;
-        let state = self.0.state();
+        let mut state = self.0.state();
+        state.is_awaited = true;
         let _ = self
             .0
             .at_rest
@@ -224,7 +228,8 @@ impl Shared {
             // Under the same lock, so that no job is queued behind a worker that has just left.
             next = state.pass_on(self.calls_max);
             if next.is_none() {
-                if state.running == 0 {
+                // To wake nobody costs as much as to wake somebody.
+                if state.running == 0 && state.is_awaited {
                     self.at_rest.notify_all();
                 }
                 state.receiving += usize::from(after == After::Receive);
@@ -317,7 +322,8 @@ mod tests {
         queue.send(()).unwrap();
 
         assert_eq!(ended.recv_timeout(PATIENCE).unwrap(), Ok(()));
-        let state = crew.0.state();
+        let mut state = crew.0.state();
+        state.is_awaited = true;
         let (state, timeout) = crew
             .0
             .at_rest

@@ -1,9 +1,11 @@
 //! An open event stream: events go out as chunks, each in one write; a failed write ends it.
 
+use std::io::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
-use super::wire::{self, Writer};
+use super::gate::Writer;
+use super::wire;
 
 /// A stream that anyone may write to.
 pub(super) struct EventStream(Mutex<State>);

@@ -11,12 +11,12 @@ use crate::mcp::service::{Reception, Service, Via};
 
 use super::access::{Access, Denied};
 use super::crew::Crew;
-use super::gate::{Departures, Peer};
+use super::gate::{Departures, Peer, Writer};
 use super::heartbeat::{Beating, Heartbeat};
 use super::sse::SseStreams;
 use super::streamable::{self, Accepts, Pending, Subscription};
 use super::streams::{Lasting, Place, Streams};
-use super::wire::{Answer, Writer};
+use super::wire::Answer;
 
 /// How long a client is asked to wait when something is full.
 const RETRY_AFTER_S: &str = "1";
@@ -67,23 +67,23 @@ impl Routes {
     pub(super) fn serve(&self, mut request: tiny_http::Request) {
         let Some(peer) = Peer::of(&request) else {
             // The gate's own proof of a lane, or a stranger on the socket behind it.
-            return Answer::empty(403).write(request.into_writer());
+            return Answer::empty(403).write(Writer::over_lane(request));
         };
         let headers = Headers::new(
             request
                 .headers()
                 .iter()
-                .map(|field| (field.field.to_string(), field.value.to_string())),
+                .map(|field| (field.field.as_str().as_str(), field.value.as_str())),
         );
         let head_only = *request.method() == tiny_http::Method::Head;
-        let method = request.method().to_string();
+        let method = request.method().as_str().to_owned();
         let target = request.url().to_owned();
         let (path, query) = target.split_once('?').unwrap_or((&target, ""));
 
         // Whole and within its limit already: the gate has read it.
-        let mut body = Vec::new();
+        let mut body = Vec::with_capacity(request.body_length().unwrap_or(0));
         let read = request.as_reader().read_to_end(&mut body);
-        let writer = request.into_writer();
+        let writer = self.departures.writer(&peer, request);
 
         let answer = match self.access.check_source(&headers) {
             Err(denied) => Some(denial(&denied)),

@@ -10,9 +10,9 @@ use crate::mcp::dialog::Dialog;
 
 use super::crew::Crew;
 use super::event_stream::{EventStream, event};
+use super::gate::Writer;
 use super::heartbeat::Beating;
 use super::streams::Lasting;
-use super::wire::Writer;
 
 /// The longest silence on a stream.
 const QUIET: Duration = Duration::from_secs(15);

@@ -9,9 +9,10 @@ use crate::mcp::service::{Listening, Reply};
 
 use super::crew::Crew;
 use super::event_stream::{EventStream, event};
+use super::gate::Writer;
 use super::heartbeat::Beating;
 use super::streams::{Lasting, Streams};
-use super::wire::{Answer, Writer};
+use super::wire::Answer;
 
 /// A call that lasts so long goes on as an event stream, which can show that it is alive.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -1,11 +1,9 @@
 //! HTTP answers as bytes. Head and body leave in one write: two small ones would meet Nagle's algorithm and
 //! delayed acknowledgements, 44 ms a request.
 
-use std::io::Write;
 use std::time::SystemTime;
 
-/// What tiny_http gives to write an answer on; dropping it lets the connection's next request come.
-pub(super) type Writer = Box<dyn Write + Send>;
+use super::gate::Writer;
 
 /// An answer with a known length.
 pub(super) struct Answer<'a> {
@@ -60,19 +58,20 @@ impl<'a> Answer<'a> {
     }
 
     /// Writes it. A client that has gone is nobody's fault, so there is no error.
-    pub(super) fn write(self, mut writer: Writer) {
-        let mut bytes = head(self.status, self.content_type, &self.fields);
+    pub(super) fn write(self, writer: Writer) {
+        let room = if self.head_only { 0 } else { self.body.len() };
+        let mut bytes = head(self.status, self.content_type, &self.fields, room);
         bytes.extend_from_slice(format!("Content-Length: {}\r\n\r\n", self.body.len()).as_bytes());
         if !self.head_only {
             bytes.extend_from_slice(self.body);
         }
-        let _ = writer.write_all(&bytes).and_then(|()| writer.flush());
+        let _ = writer.finish(&bytes);
     }
 }
 
 /// The head of an event stream, whose body comes in chunks.
 pub(super) fn stream_head(fields: &[String]) -> Vec<u8> {
-    let mut bytes = head(200, Some("text/event-stream"), fields);
+    let mut bytes = head(200, Some("text/event-stream"), fields, 0);
     bytes.extend_from_slice(
         b"Cache-Control: no-cache, no-transform\r\nX-Accel-Buffering: no\r\nTransfer-Encoding: chunked\r\n\r\n",
     );
@@ -86,11 +85,15 @@ pub(super) fn chunk(bytes: &mut Vec<u8>, data: &str) {
     bytes.extend_from_slice(b"\r\n");
 }
 
+/// Most heads have fewer.
+const HEAD_BYTES: usize = 512;
+
 /// The chunk that ends a body.
 pub(super) const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
-fn head(status: u16, content_type: Option<&str>, fields: &[String]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(512);
+/// `room`: for what follows it.
+fn head(status: u16, content_type: Option<&str>, fields: &[String], room: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(HEAD_BYTES + room);
     let date = httpdate::fmt_http_date(SystemTime::now());
     bytes.extend_from_slice(
         format!("HTTP/1.1 {status} {}\r\nDate: {date}\r\n", reason(status)).as_bytes(),

@@ -38,12 +38,30 @@ pub(super) struct AnswerHead {
     pub(super) close: bool,
 }
 
+impl AnswerHead {
+    /// Of an answer whose head is with the client and says nothing more of the connection.
+    pub(super) const PLAIN: AnswerHead = AnswerHead {
+        length: 0,
+        stream: false,
+        chunked: false,
+        close: false,
+    };
+}
+
 impl Answer {
     /// `bodiless`: the request was HEAD.
     pub(super) fn new(bodiless: bool) -> Answer {
         Answer {
             bodiless,
             rest: Rest::Head,
+        }
+    }
+
+    /// An answer of which only this much of its body is still to come.
+    pub(super) fn ending_with(left: usize) -> Answer {
+        Answer {
+            bodiless: false,
+            rest: Rest::Bytes(left as u64),
         }
     }
 

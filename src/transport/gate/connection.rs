@@ -1,6 +1,7 @@
 //! The loop of one client: read a request with limits and deadlines, send it on, relay its answer, and again.
 
 use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use std::{io, mem};
@@ -17,6 +18,7 @@ use super::gatehouse::{Entry, Gatehouse};
 use super::head::{Framing, Head, Scan};
 use super::peer::Peer;
 use super::refusal::Refusal;
+use super::short_way::ShortWay;
 
 /// What a connection without a request holds; most requests fit.
 const READ_BYTES: usize = 4 * 1024;
@@ -45,13 +47,13 @@ impl From<Refusal> for End {
 
 /// A client's connection, and what has been read of it beyond the last request.
 struct Connection<'a> {
-    house: &'a Gatehouse,
+    house: &'a Arc<Gatehouse>,
     entry: &'a Entry,
     input: Vec<u8>,
 }
 
 /// Serves a client until one of both closes.
-pub(super) fn serve(house: &Gatehouse, entry: &Entry) {
+pub(super) fn serve(house: &Arc<Gatehouse>, entry: &Entry) {
     let stream = &entry.guest.stream;
     if stream
         .set_read_timeout(Some(house.limits.idle_time))
@@ -130,7 +132,11 @@ impl Connection<'_> {
         peer.write(&mut canonical);
         canonical.extend_from_slice(b"\r\n");
         let lane = house.lanes.take().map_err(|_| Refusal::LanesTaken)?;
-        let visit = house.departures.enter(peer.visit);
+        // Only for an answer that need not be changed, and where nothing else is to be done once it has gone.
+        let is_plain = head.keep && !head.old && !head.bodiless && self.input.is_empty();
+        let way =
+            is_plain.then(|| Arc::new(ShortWay::new(Arc::clone(house), Arc::clone(&entry.guest))));
+        let visit = house.departures.enter(peer.visit, way);
         let request = Outgoing {
             head: canonical,
             body,
@@ -149,7 +155,9 @@ impl Connection<'_> {
         let guest = &self.entry.guest;
         if self.input.is_empty() {
             // A buffer that a large request has left behind is not kept while there is nothing to do.
-            self.input = Vec::with_capacity(READ_BYTES);
+            if self.input.capacity() != READ_BYTES {
+                self.input = Vec::with_capacity(READ_BYTES);
+            }
             if !guest.set_idle(true, self.house) {
                 return Err(End::Closed);
             }
@@ -205,6 +213,10 @@ impl Connection<'_> {
                 grow(&mut self.input, wanted)?;
             }
             self.read(0, deadline, Refusal::BodyTimedOut)?;
+        }
+        if length <= READ_BYTES {
+            // The buffer is for the next request, too.
+            return Ok(self.input.drain(..length).collect());
         }
         let next = self.input.split_off(length);
         Ok(mem::replace(&mut self.input, next))

@@ -1,10 +1,12 @@
-//! Who wants to know that a client has gone while its request is still worked on.
+//! The requests that are worked on behind the gate: who wants to know that a client has gone meanwhile, and which way its
+//! answer may go.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::peer::Peer;
+use super::short_way::{ShortWay, Writer};
 
 type Tell = Box<dyn FnOnce() + Send>;
 
@@ -16,8 +18,14 @@ pub struct Departures {
 
 #[derive(Default)]
 struct State {
-    visits: HashMap<u64, Vec<(u64, Tell)>>,
+    visits: HashMap<u64, Present>,
     next_watch: u64,
+}
+
+/// A client that has not left.
+struct Present {
+    watches: Vec<(u64, Tell)>,
+    way: Option<Arc<ShortWay>>,
 }
 
 /// Ends its watch when dropped.
@@ -32,6 +40,7 @@ pub struct Watch {
 pub(super) struct Visit {
     departures: Departures,
     visit: u64,
+    way: Option<Arc<ShortWay>>,
 }
 
 impl Departures {
@@ -42,7 +51,7 @@ impl Departures {
         state.next_watch += 1;
         let watch = state.next_watch;
         match state.visits.get_mut(&peer.visit) {
-            Some(watches) => watches.push((watch, Box::new(tell))),
+            Some(present) => present.watches.push((watch, Box::new(tell))),
             None => {
                 drop(state);
                 tell();
@@ -55,11 +64,26 @@ impl Departures {
         }
     }
 
-    pub(super) fn enter(&self, visit: u64) -> Visit {
-        self.lock().visits.insert(visit, Vec::new());
+    /// What the answer to `peer`'s request is written on.
+    pub fn writer(&self, peer: &Peer, request: tiny_http::Request) -> Writer {
+        let way = self
+            .lock()
+            .visits
+            .get(&peer.visit)
+            .and_then(|present| present.way.clone());
+        Writer::new(request, way)
+    }
+
+    pub(super) fn enter(&self, visit: u64, way: Option<Arc<ShortWay>>) -> Visit {
+        let present = Present {
+            watches: Vec::new(),
+            way: way.clone(),
+        };
+        self.lock().visits.insert(visit, present);
         Visit {
             departures: self.clone(),
             visit,
+            way,
         }
     }
 
@@ -72,10 +96,15 @@ impl Departures {
 impl Visit {
     /// The client has gone.
     pub(super) fn depart(&self) {
-        let watches = self.departures.lock().visits.remove(&self.visit);
-        for (_, tell) in watches.into_iter().flatten() {
+        let present = self.departures.lock().visits.remove(&self.visit);
+        for (_, tell) in present.into_iter().flat_map(|present| present.watches) {
             tell();
         }
+    }
+
+    /// The short way for its answer, if it may go that way.
+    pub(super) fn way(&self) -> Option<&ShortWay> {
+        self.way.as_deref()
     }
 }
 
@@ -87,8 +116,8 @@ impl Drop for Visit {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        if let Some(watches) = self.departures.lock().visits.get_mut(&self.visit) {
-            watches.retain(|(watch, _)| *watch != self.watch);
+        if let Some(present) = self.departures.lock().visits.get_mut(&self.visit) {
+            present.watches.retain(|(watch, _)| *watch != self.watch);
         }
     }
 }
@@ -126,7 +155,7 @@ mod tests {
     #[test]
     fn each_watch_is_told_once() {
         check(2, |departures, peer, watch| {
-            let visit = departures.enter(peer.visit);
+            let visit = departures.enter(peer.visit, None);
             let _watches = (watch(), watch());
             visit.depart();
             visit.depart();
@@ -136,7 +165,7 @@ mod tests {
     #[test]
     fn a_watch_that_begins_after_the_departure_is_told_at_once() {
         check(1, |departures, peer, watch| {
-            departures.enter(peer.visit).depart();
+            departures.enter(peer.visit, None).depart();
             let _watch = watch();
         });
     }
@@ -144,7 +173,7 @@ mod tests {
     #[test]
     fn a_dropped_watch_and_a_complete_answer_are_not_told() {
         check(0, |departures, peer, watch| {
-            let visit = departures.enter(peer.visit);
+            let visit = departures.enter(peer.visit, None);
             drop(watch());
             let _watch = watch();
             drop(visit);

@@ -16,6 +16,7 @@ use super::head::Head;
 use super::lane::Lane;
 use super::refusal::Refusal;
 use super::relay::Relay;
+use super::short_way::{Gone, ShortWay};
 
 /// In place of `write_stall` while the allowance for answers is used up.
 const STARVED_STALL: Duration = Duration::from_secs(1);
@@ -46,6 +47,17 @@ enum Failure {
     ClientLeft,
 }
 
+/// What became of an answer that might go the short way.
+enum Passed {
+    /// The client has it, and goes on.
+    Answered,
+    /// The client has it, and was silent for too long.
+    Silent,
+    /// It comes over the lane.
+    Over(Lane),
+    Left(Option<Lane>, Failure),
+}
+
 struct Exchange<'a> {
     house: &'a Gatehouse,
     client: &'a TcpStream,
@@ -74,7 +86,18 @@ pub(super) fn exchange(
         asked_at: Instant::now(),
         half_closed: None,
     };
-    // A lane is cut only after its call was told why.
+    exchange.send_request(&lane.stream);
+    let lane = match visit.way() {
+        None => lane,
+        Some(way) => match exchange.await_short(way, lane) {
+            Passed::Answered => return Outcome::Answered { keep: true },
+            Passed::Silent => return Outcome::Cut,
+            Passed::Over(lane) => lane,
+            // The lane is cut only after its call was told why.
+            Passed::Left(_lane, failure) => return exchange.fail(failure, visit),
+        },
+    };
+    // The same here.
     if let Err(failure) = exchange.fetch(&lane.stream) {
         return exchange.fail(failure, visit);
     }
@@ -93,6 +116,73 @@ pub(super) fn exchange(
 }
 
 impl Exchange<'_> {
+    /// Waits until the answer has gone the short way and the client goes on, or until it has to come over the lane.
+    fn await_short(&mut self, way: &ShortWay, lane: Lane) -> Passed {
+        let is_sent = self.request.is_none();
+        // A lane that has not taken the whole request is watched as on the long way.
+        let (waited, own) = match is_sent {
+            true => match way.lend(lane) {
+                Ok(stream) => (self.wait_short(way, &stream), None),
+                Err(lane) => (Ok(()), Some(lane)),
+            },
+            false => (Ok(()), Some(lane)),
+        };
+        let (gone, lent) = way.close();
+        let lane = own.or(lent);
+        match (gone, lane, waited) {
+            (Gone::Short(_), lane, waited) => {
+                if let Some(lane) = lane.filter(|_| is_sent) {
+                    lane.give_back();
+                }
+                waited.map_or(Passed::Silent, |()| Passed::Answered)
+            }
+            (_, lane, Err(failure)) => Passed::Left(lane, failure),
+            (Gone::Partly(left), Some(lane), Ok(())) => {
+                self.relay.resume(left);
+                Passed::Over(lane)
+            }
+            (Gone::Long, Some(lane), Ok(())) => Passed::Over(lane),
+            // Nobody else takes the lane of an answer that has not gone.
+            (_, None, Ok(())) => Passed::Left(None, Failure::Server(Refusal::AnswerBroken)),
+        }
+    }
+
+    /// Until there is something on one of the sockets, or the time is up: of the connection, after the answer; before it, of
+    /// waiting in this way.
+    fn wait_short(&self, way: &ShortWay, lane: &UnixStream) -> Result<(), Failure> {
+        let limits = &self.house.limits;
+        loop {
+            let gone_at = way.gone_at();
+            let time = match gone_at {
+                Some(at) => limits.idle_time.saturating_sub(at.elapsed()),
+                None => limits
+                    .idle_time
+                    .min(limits.answer_time)
+                    .saturating_sub(self.asked_at.elapsed()),
+            };
+            if time.is_zero() {
+                return match gone_at {
+                    Some(_) => Err(Failure::ClientLeft),
+                    None => Ok(()),
+                };
+            }
+            let mut sockets = [
+                PollFd::new(lane, PollFlags::IN),
+                PollFd::new(self.client, PollFlags::IN | PollFlags::RDHUP),
+            ];
+            match poll(&mut sockets, timespec(Some(time)).as_ref()) {
+                Ok(0) | Err(Errno::INTR) => continue,
+                Ok(_) => {}
+                Err(_) => return Err(Failure::Server(Refusal::AnswerBroken)),
+            }
+            let [_, client] = sockets.map(|socket| socket.revents());
+            return match client.intersects(PollFlags::HUP | PollFlags::ERR) {
+                true => Err(Failure::ClientLeft),
+                false => Ok(()),
+            };
+        }
+    }
+
     /// Sends the request and reads the answer to its end. The client gets of it what it takes meanwhile.
     fn fetch(&mut self, lane: &UnixStream) -> Result<(), Failure> {
         loop {

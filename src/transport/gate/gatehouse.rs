@@ -151,7 +151,7 @@ impl Gatehouse {
 
 impl Guest {
     /// Ends whatever its thread waits for.
-    fn cut(&self) {
+    pub(super) fn cut(&self) {
         let _ = self.stream.shutdown(Shutdown::Both);
     }
 

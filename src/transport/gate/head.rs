@@ -24,6 +24,9 @@ const NOT_FOR_OTHERS: [&str; 8] = [
     PEER_FIELD,
 ];
 
+/// So many fields need no memory of their own.
+const FEW_FIELDS: usize = 64;
+
 /// How a request's body is delimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
@@ -127,8 +130,16 @@ fn check_version(line: &[u8]) -> Result<(), Refusal> {
 impl Head {
     /// Reads `bytes`, which [`Scan`] has found to be a head.
     pub(super) fn parse(bytes: &[u8], limits: &Limits) -> Result<Head, Refusal> {
-        let mut slots = vec![EMPTY_HEADER; limits.head_fields];
-        let mut request = httparse::Request::new(&mut slots);
+        let mut few = [EMPTY_HEADER; FEW_FIELDS];
+        let mut many = Vec::new();
+        let slots = match few.get_mut(..limits.head_fields) {
+            Some(slots) => slots,
+            None => {
+                many.resize(limits.head_fields, EMPTY_HEADER);
+                many.as_mut_slice()
+            }
+        };
+        let mut request = httparse::Request::new(slots);
         match request.parse(bytes) {
             Ok(Status::Complete(length)) if length == bytes.len() => {}
             Ok(_) => return Err(Refusal::Malformed("the head is malformed")),

@@ -5,6 +5,7 @@
 //! next is opened. What tiny_http's user answers to that request, which has no [`super::Peer`], does not matter.
 
 use std::io::{self, Read, Write};
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -21,8 +22,7 @@ use super::reserve::Reserve;
 
 const PROOF: &[u8] = b"GET /lane HTTP/1.1\r\nHost: gate\r\n\r\n";
 const PROOF_TIME: Duration = Duration::from_secs(5);
-/// Lanes kept open without a request; each costs tiny_http a thread. After a while, only the second number.
-const IDLE_MAX: usize = 64;
+/// Lanes kept open though they have had no request for a while; each costs tiny_http a thread.
 const IDLE_KEPT: usize = 4;
 /// Long enough for tiny_http to have accepted a lane; the reserve is lent for no longer, though the proof may be slow.
 const ACCEPT_TIME: Duration = Duration::from_millis(200);
@@ -48,20 +48,16 @@ struct State {
 }
 
 struct IdleLane {
-    stream: UnixStream,
+    stream: Arc<UnixStream>,
     since: Instant,
 }
 
 /// A lane that one request has for itself. Dropped, it is cut; [`Lane::give_back`] keeps it.
 pub(super) struct Lane {
-    /// Does not block.
-    pub(super) stream: UnixStream,
-    slot: Slot,
-}
-
-/// A lane's place among those that may be open.
-struct Slot {
+    /// Does not block. Who waits at it may hold it for longer than the lane.
+    pub(super) stream: Arc<UnixStream>,
     lanes: Arc<Lanes>,
+    /// It has its place among those that may be open.
     taken: bool,
 }
 
@@ -145,7 +141,7 @@ impl Lanes {
         state.open -= count;
         let closed: Vec<IdleLane> = state.idle.drain(..count).collect();
         drop(state);
-        drop(closed);
+        closed.iter().for_each(|lane| cut(&lane.stream));
         self.freed.notify_all();
     }
 
@@ -162,7 +158,7 @@ impl Lanes {
         drop(state);
         self.freed.notify_one();
         match proved {
-            Ok(stream) => Ok(self.lane(stream)),
+            Ok(stream) => Ok(self.lane(Arc::new(stream))),
             Err(error) => {
                 log::warn!("no new lane to the listener: {error}");
                 Err(NoLane)
@@ -170,13 +166,11 @@ impl Lanes {
         }
     }
 
-    fn lane(self: &Arc<Lanes>, stream: UnixStream) -> Lane {
+    fn lane(self: &Arc<Lanes>, stream: Arc<UnixStream>) -> Lane {
         Lane {
             stream,
-            slot: Slot {
-                lanes: Arc::clone(self),
-                taken: true,
-            },
+            lanes: Arc::clone(self),
+            taken: true,
         }
     }
 
@@ -189,24 +183,25 @@ impl Lanes {
 impl Lane {
     /// For the next request. Only for a lane whose answer was read to its end and not a byte further.
     pub(super) fn give_back(mut self) {
-        let mut state = self.slot.lanes.lock();
-        if state.idle.len() >= IDLE_MAX {
-            return;
-        }
-        let since = Instant::now();
-        state.idle.push(IdleLane {
-            stream: self.stream,
-            since,
-        });
+        let idle = IdleLane {
+            stream: Arc::clone(&self.stream),
+            since: Instant::now(),
+        };
+        let mut state = self.lanes.lock();
+        state.idle.push(idle);
+        let is_awaited = state.waiting > 0;
         drop(state);
-        self.slot.taken = false;
-        self.slot.lanes.freed.notify_one();
+        self.taken = false;
+        // To wake nobody costs as much as to wake somebody.
+        if is_awaited {
+            self.lanes.freed.notify_one();
+        }
     }
 
     /// Neither closed nor holding bytes that nobody has asked for: those would be taken for the next answer.
     fn is_clean(&self) -> bool {
         let peeked = recv(
-            &self.stream,
+            &*self.stream,
             &mut [0; 1],
             RecvFlags::DONTWAIT | RecvFlags::PEEK,
         );
@@ -214,13 +209,19 @@ impl Lane {
     }
 }
 
-impl Drop for Slot {
+impl Drop for Lane {
     fn drop(&mut self) {
         if self.taken {
+            cut(&self.stream);
             self.lanes.lock().open -= 1;
             self.lanes.freed.notify_one();
         }
     }
+}
+
+/// Ends a lane also for those who still wait at it.
+fn cut(stream: &UnixStream) {
+    let _ = stream.shutdown(Shutdown::Both);
 }
 
 fn connect_and_prove(place: &Place, reserve: &Reserve) -> io::Result<UnixStream> {

@@ -65,6 +65,13 @@ impl<'a> Relay<'a> {
         }
     }
 
+    /// Goes on with an answer of which the client has all but the last bytes.
+    pub(super) fn resume(&mut self, left: usize) {
+        self.answer = Answer::ending_with(left);
+        self.head = Some(AnswerHead::PLAIN);
+        self.began = Some(Instant::now());
+    }
+
     /// When the answer began.
     pub(super) fn began(&self) -> Option<Instant> {
         self.began

@@ -6,15 +6,11 @@ use std::time::{Duration, Instant};
 
 use mixpanel_mcp_server::transport::gate::Limits;
 
-use super::stand::{Client, Event, PATIENCE, Stand, TOGETHER, status};
+use super::stand::{Client, Event, PATIENCE, Stand, TOGETHER, get, status};
 
 const SHORT: Duration = Duration::from_millis(150);
 const GET: &[u8] = b"GET /fine HTTP/1.1\r\nHost: a\r\n\r\n";
 const HANG: &[u8] = b"GET /hang HTTP/1.1\r\nHost: a\r\n\r\n";
-
-fn get(path: &str) -> Vec<u8> {
-    format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").into_bytes()
-}
 
 #[track_caller]
 fn assert_refused(answer: &str, expected: &str) {

@@ -3,4 +3,5 @@
 mod framing;
 mod generated;
 mod limits;
+mod short_way;
 mod stand;

@@ -31,6 +31,8 @@ pub(crate) enum Event {
 pub(crate) struct Stand {
     pub(crate) gate: Gate,
     pub(crate) events: Receiver<Event>,
+    /// Where an answer to `/held` waits.
+    held: Arc<Barrier>,
     server: Arc<Server>,
     receivers: Vec<JoinHandle<()>>,
 }
@@ -42,23 +44,32 @@ impl Stand {
         let (sender, events) = channel();
         let departures = gate.departures();
         let barrier = Arc::new(Barrier::new(TOGETHER));
+        let release = Arc::new(Barrier::new(2));
         let receivers = (0..RECEIVERS)
             .map(|_| {
                 let (server, sender) = (Arc::clone(&server), sender.clone());
                 let (departures, barrier) = (departures.clone(), Arc::clone(&barrier));
+                let release = Arc::clone(&release);
                 thread::spawn(move || {
                     while let Ok(request) = server.recv() {
-                        serve(request, &departures, &sender, &barrier);
+                        serve(request, &departures, &sender, &barrier, &release);
                     }
                 })
             })
             .collect();
+        let held = Arc::clone(&release);
         Stand {
             gate,
             events,
+            held,
             server,
             receivers,
         }
+    }
+
+    /// Lets the answer to a `/held` go.
+    pub(crate) fn release(&self) {
+        self.held.wait();
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -198,6 +209,11 @@ impl Client {
     }
 }
 
+/// A request for a path.
+pub(crate) fn get(path: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").into_bytes()
+}
+
 /// The status of an answer as text.
 pub(crate) fn status(answer: &str) -> &str {
     answer.split(' ').nth(1).unwrap_or("none")
@@ -227,6 +243,7 @@ fn serve(
     departures: &Departures,
     events: &Sender<Event>,
     barrier: &Arc<Barrier>,
+    release: &Arc<Barrier>,
 ) {
     let Some(peer) = Peer::of(&request) else {
         write(
@@ -294,6 +311,24 @@ fn serve(
                 let _ = freed.send(Event::WriterFreed);
             });
         }
+        "/short" => {
+            let length: usize = query.parse().unwrap();
+            let writer = departures.writer(&peer, request);
+            let freed = events.clone();
+            thread::spawn(move || {
+                let _ = writer.finish(&whole(&"x".repeat(length)));
+                let _ = freed.send(Event::WriterFreed);
+            });
+        }
+        "/held" => {
+            let writer = departures.writer(&peer, request);
+            let release = Arc::clone(release);
+            events.send(Event::Arrived).unwrap();
+            thread::spawn(move || {
+                release.wait();
+                let _ = writer.finish(&whole("held"));
+            });
+        }
         "/unread" => answer(request, "not read"),
         "/panic" => drop(request),
         "/nonsense" => {
@@ -340,6 +375,11 @@ fn answer(request: Request, text: &str) {
     let body = if bodiless { "" } else { text };
     let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}");
     write(request, answer.as_bytes());
+}
+
+fn whole(body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}").into_bytes()
 }
 
 fn write(request: Request, answer: &[u8]) {
