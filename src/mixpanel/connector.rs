@@ -1,6 +1,6 @@
 //! TCP connections that a [`Stop`](super::stop::Stop) can shut down while a request waits on them.
 //!
-//! ureq's own TCP transport cannot say at each use which request uses the socket, and it asks the system twelve times where
+//! ureq's own TCP transport cannot say at each use which request uses the socket, and it asks the system ten times where
 //! four do: it sets each time limit anew, to the nanosecond, and looks with three calls whether a connection is open.
 
 use std::fmt;
