@@ -14,8 +14,13 @@ pub(super) const REFUSAL_BYTES_MAX: u64 = 64 * 1024;
 pub(super) fn parse<T: DeserializeOwned>(
     body: &[u8],
     expected: &'static str,
-    secrets: impl FnOnce() -> Vec<Secret>,
+    secrets: impl Fn() -> Vec<Secret>,
 ) -> Result<T, Error> {
+    must_not_refuse(body, &secrets)?;
+    serde_json::from_slice(body).map_err(|error| misfit(&error, expected))
+}
+
+fn must_not_refuse(body: &[u8], secrets: &dyn Fn() -> Vec<Secret>) -> Result<(), Error> {
     if is_html(body) {
         return Err(Error::NotJson { html: true });
     }
@@ -24,10 +29,14 @@ pub(super) fn parse<T: DeserializeOwned>(
             words: words(body, &secrets()),
         });
     }
-    serde_json::from_slice(body).map_err(|error| match error.classify() {
+    Ok(())
+}
+
+fn misfit(error: &serde_json::Error, expected: &'static str) -> Error {
+    match error.classify() {
         serde_json::error::Category::Data => Error::WrongShape { expected },
         _ => Error::NotJson { html: false },
-    })
+    }
 }
 
 fn is_refusal(body: &[u8]) -> bool {

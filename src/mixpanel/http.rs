@@ -5,7 +5,7 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use ureq::AsSendBody;
 use ureq::http::Response;
 
@@ -36,6 +36,10 @@ const URL_BYTES_MAX: usize = 60 * 1024;
 
 /// How much longer than its own time a request waits for another one's answer: that one may have waited for its turn.
 const FOLLOWING: Duration = Duration::from_secs(60);
+
+/// Reads the body of a good answer, once for each answer that there is. Behind a pointer, so that all on the way to it is
+/// there once and not once for each form that an answer can have.
+type Understand<'a> = &'a mut dyn FnMut(&[u8]) -> Result<(), Error>;
 
 /// What the doors of all calls share.
 pub(super) struct Hall {
@@ -80,84 +84,76 @@ impl Http {
         request: &Request<'_>,
         expected: &'static str,
     ) -> Result<T, Error> {
-        if request.keep() == Keep::Never {
-            return self.past_the_cache(request, |body| self.parsed(request, body, expected));
+        let mut understood = None;
+        let understand: Understand<'_> = &mut |body| {
+            understood = Some(parse(body, expected, || self.secrets(request))?);
+            Ok(())
+        };
+        match request.keep() {
+            Keep::Never => self.past_the_cache(request, understand)?,
+            _ => self.keeping(request, understand)?,
         }
-        self.keeping(request, expected)
+        // An answer is good only once it is understood.
+        understood.ok_or(Error::WrongShape { expected })
     }
 
     /// Asks past the cache, which forgets what the request may have changed, also after a failure.
-    fn past_the_cache<T>(
+    fn past_the_cache(
         &self,
         request: &Request<'_>,
-        understand: impl Fn(&[u8]) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        let asked = self.pass(request, |answer| self.read(request, answer, &understand));
+        understand: Understand<'_>,
+    ) -> Result<(), Error> {
+        let asked = self.ask(request, understand);
         if request.changes_data() && !matches!(asked, Err(Error::DryRun)) {
             let project = request.project();
             let cache = &self.hall.cache;
             cache.changed(self.caller.region, project.as_ref(), request.token);
         }
-        asked.map(|(_, understood)| understood)
-    }
-
-    fn parsed<T: DeserializeOwned>(
-        &self,
-        request: &Request<'_>,
-        body: &[u8],
-        expected: &'static str,
-    ) -> Result<T, Error> {
-        parse(body, expected, || self.secrets(request))
+        asked.map(drop)
     }
 
     /// Asks for what may be given again: a kept answer, that of an equal request on its way, or a new one.
-    fn keeping<T: DeserializeOwned>(
-        &self,
-        request: &Request<'_>,
-        expected: &'static str,
-    ) -> Result<T, Error> {
+    fn keeping(&self, request: &Request<'_>, understand: Understand<'_>) -> Result<(), Error> {
         let cache = &self.hall.cache;
         let key = self.key(request);
         if let Some(project) = &key.project {
             self.notes.asked(request.api, project);
         }
-        let ask = || {
-            let understand = |body: &[u8]| self.parsed::<T>(request, body, expected);
-            self.pass(request, |answer| self.read(request, answer, &understand))
-        };
         if self.notes.wants_fresh() {
             let asked = Instant::now();
-            let (body, parsed) = ask()?;
+            let body = self.ask(request, understand)?;
             cache.keep(key, request.keep(), asked, &body);
-            return Ok(parsed);
+            return Ok(());
         }
-        let mut own = None;
+        let mut is_own = false;
         let patience = self.total(request).unwrap_or_default() + FOLLOWING;
-        let found = cache.answer(key, request.keep(), &self.stop, patience, || match ask() {
-            Ok((body, parsed)) => {
-                own = Some(parsed);
-                Ok(body)
-            }
-            Err(error) => Err(Refused {
+        let found = cache.answer(key, request.keep(), &self.stop, patience, || {
+            is_own = true;
+            self.ask(request, understand).map_err(|error| Refused {
                 request_id: self.notes.failed_request(error.kind()),
                 error,
-            }),
+            })
         });
-        match (own, found) {
-            (Some(parsed), _) => Ok(parsed),
-            (None, Ok(Found { body, age })) => {
+        match found {
+            Ok(_) if is_own => Ok(()),
+            Ok(Found { body, age }) => {
                 if let Some(age) = age {
                     self.notes.kept(age);
                 }
-                parse(&body, expected, || self.secrets(request))
+                understand(&body)
             }
-            (None, Err(Refused { error, request_id })) => {
+            Err(Refused { error, request_id }) => {
                 if let Some(id) = request_id {
                     self.notes.failed(&error, &id);
                 }
                 Err(error)
             }
         }
+    }
+
+    /// The body of a new answer, once it is understood.
+    fn ask(&self, request: &Request<'_>, understand: Understand<'_>) -> Result<Vec<u8>, Error> {
+        self.pass(request, |answer| self.read(request, answer, understand))
     }
 
     fn key(&self, request: &Request<'_>) -> Key {
@@ -184,11 +180,11 @@ impl Http {
 
     /// Asks for a change whose answer says no more than that it was done; it may be empty.
     pub(super) fn done(&self, request: &Request<'_>) -> Result<(), Error> {
-        self.past_the_cache(request, |body| {
+        self.past_the_cache(request, &mut |body| {
             if body.trim_ascii().is_empty() {
                 return Ok(());
             }
-            match self.parsed::<serde::de::IgnoredAny>(request, body, "an answer") {
+            match parse::<IgnoredAny>(body, "an answer", || self.secrets(request)) {
                 // Where nothing is documented, a plain word may stand.
                 Err(Error::NotJson { html: false }) => Ok(()),
                 outcome => outcome.map(drop),
@@ -246,7 +242,7 @@ impl Http {
     fn pass<T>(
         &self,
         request: &Request<'_>,
-        read: impl Fn(Answer) -> Result<T, Error>,
+        read: impl FnMut(Answer) -> Result<T, Error>,
     ) -> Result<T, Error> {
         if request.writes() && self.notes.rehearsal.is_wanted() {
             return Err(self.rehearse(request));
@@ -275,7 +271,7 @@ impl Http {
     fn pass_here<T>(
         &self,
         request: &Request<'_>,
-        read: impl Fn(Answer) -> Result<T, Error>,
+        mut read: impl FnMut(Answer) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let mut deadline: Option<Instant> = None;
         let mut waits = RETRY_WAITS.iter();
@@ -297,7 +293,7 @@ impl Http {
                 }
                 Some(deadline) => Some(deadline.saturating_duration_since(Instant::now())),
             };
-            let error = match self.pass_once(request, turn, left).and_then(&read) {
+            let error = match self.pass_once(request, turn, left).and_then(&mut read) {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -447,12 +443,12 @@ impl Http {
     }
 
     /// The whole body of an answer, and what it says. A 400 is one only if its body has the member that makes it one.
-    fn read<T>(
+    fn read(
         &self,
         request: &Request<'_>,
         mut answer: Answer,
-        understand: &impl Fn(&[u8]) -> Result<T, Error>,
-    ) -> Result<(Vec<u8>, T), Error> {
+        understand: Understand<'_>,
+    ) -> Result<Vec<u8>, Error> {
         let body = self.read_body(&mut answer, request.api.answer_bytes_max());
         let body = body.inspect_err(|error| self.failed(&answer.noted, &answer.turn, error))?;
         if answer.status == 400
@@ -462,11 +458,10 @@ impl Http {
         {
             return Err(self.told(request, answer, &body));
         }
-        let understood = understand(&body)
-            .inspect_err(|error| self.failed(&answer.noted, &answer.turn, error))?;
+        understand(&body).inspect_err(|error| self.failed(&answer.noted, &answer.turn, error))?;
         answer.noted.succeeded(body.len() as u64);
         answer.turn.ended(None);
-        Ok((body, understood))
+        Ok(body)
     }
 
     fn read_body(&self, answer: &mut Answer, bytes_max: u64) -> Result<Vec<u8>, Error> {
