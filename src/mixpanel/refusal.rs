@@ -1,5 +1,7 @@
 //! What a status and Mixpanel's words mean for the caller. Reading them is left to `http.rs`.
 
+use std::time::SystemTime;
+
 use ureq::http::HeaderMap;
 
 use super::api::Api;
@@ -79,15 +81,13 @@ fn limit(words: Option<&str>, retry_after_s: Option<u64>) -> Limit {
     }
 }
 
-/// Seconds, or a date of the mail format; anything else is nothing.
+/// Seconds, or a date of HTTP's; anything else is nothing.
 fn retry_after_s(headers: &HeaderMap) -> Option<u64> {
     let text = headers.get("retry-after")?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {
         return Some(seconds);
     }
-    let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
-    let seconds = date
-        .as_second()
-        .saturating_sub(jiff::Timestamp::now().as_second());
-    Some(u64::try_from(seconds).unwrap_or(0))
+    let date = httpdate::parse_http_date(text).ok()?;
+    let left = date.duration_since(SystemTime::now()).unwrap_or_default();
+    Some(left.as_secs())
 }

@@ -375,13 +375,11 @@ fn day(
 
 /// A moment as Mixpanel writes it. No offset is taken: the project's time zone counts.
 fn moment(text: &str) -> Option<String> {
-    let moment = match text.parse::<civil::Date>() {
-        Ok(day) if text.len() == 10 => day.at(0, 0, 0, 0),
-        _ => ["%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"]
-            .iter()
-            .find_map(|format| civil::DateTime::strptime(format, text).ok())?,
-    };
-    Some(moment.strftime("%Y-%m-%d %H:%M:%S").to_string())
+    let text = text.replacen(' ', "T", 1);
+    let whole = text.parse::<civil::DateTime>().ok()?.to_string();
+    // With an offset, or parts of a second, it would not begin so.
+    let is_plain = matches!(text.len(), 10 | 16 | 19) && whole.starts_with(&text);
+    is_plain.then(|| whole.replacen('T', " ", 1))
 }
 
 /// An id of at most 19 digits is always a number.
@@ -453,6 +451,8 @@ mod tests {
         check("2026-01-31 09:05", Some("2026-01-31 09:05:00"));
         check("2026-02-30", None);
         check("2026-01-31T09:05+02", None);
+        check("2026-01-31T09:05-02", None);
+        check("2026-01-31 09:05Z", None);
         check("2026-01-31 25:00:00", None);
         check("yesterday", None);
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
 use crate::mcp::args::{Arg as _, Date, Id, Int, Text, args};
@@ -231,7 +232,7 @@ fn event_json(event: &ActivityEvent) -> Value {
     let mut json = json!({"event": event.event, "properties": event.properties});
     let time = Timestamp::from_second(seconds(event) as i64);
     if let (true, Ok(time)) = (event.properties.contains_key("time"), time) {
-        json["time"] = time.strftime("%Y-%m-%dT%H:%M:%S").to_string().into();
+        json["time"] = TimeZone::UTC.to_datetime(time).to_string().into();
     }
     json
 }

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
-use jiff::fmt::rfc2822::DateTimePrinter;
+use std::time::SystemTime;
 
 const RETRY_AFTER_S: u32 = 1;
 
@@ -71,14 +70,12 @@ impl Refusal {
     pub(super) fn answer(&self, bodiless: bool) -> Vec<u8> {
         let body = serde_json::json!({ "error": self.to_string() }).to_string();
         let mut answer = format!(
-            "HTTP/1.1 {} {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n",
+            "HTTP/1.1 {} {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\nDate: {}\r\n",
             self.status(),
             self.reason(),
-            body.len()
+            body.len(),
+            httpdate::fmt_http_date(SystemTime::now()),
         );
-        if let Ok(date) = DateTimePrinter::new().timestamp_to_rfc9110_string(&Timestamp::now()) {
-            answer.push_str(&format!("Date: {date}\r\n"));
-        }
         if self.status() == 503 {
             answer.push_str(&format!("Retry-After: {RETRY_AFTER_S}\r\n"));
         }
