@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 use super::api::{BaseUrls, RegionUrls, Timeouts};
 use super::app::MixpanelAppApiClient;
 use super::cache::Cache;
@@ -286,9 +288,9 @@ impl Clients {
             .collect()
     }
 
-    /// The name of the zone in which a project's days are counted, as in `US/Pacific`. Looked up with `/me` for up to
+    /// The zone in which a project's days are counted, with its name, as in `US/Pacific`. Looked up with `/me` for up to
     /// ten seconds and then kept for ten minutes. None: the caller is not told it.
-    pub fn timezone(&self, project: &ProjectId) -> Option<String> {
+    pub fn timezone(&self, project: &ProjectId) -> Option<TimeZone> {
         self.caller.account.as_ref()?;
         let shared = &self.mixpanel.0;
         let key = ZoneKey {
@@ -308,7 +310,6 @@ impl Clients {
             Err(Error::Cancelled) => return None,
             Err(_) => None,
         };
-        shared.zones.keep(key, name.clone());
-        name
+        shared.zones.keep(key, name.as_deref())
     }
 }

@@ -15,6 +15,7 @@
 //! - [`Error`] tells apart what a caller can do something about.
 //! - [`Stop`] breaks a caller's running requests off.
 
+mod almanac;
 mod annotations;
 mod api;
 mod app;

@@ -4,6 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::tz::TimeZone;
+
+use super::almanac;
 use super::cache::Fingerprint;
 use super::credentials::ProjectId;
 use super::region::Region;
@@ -24,36 +27,49 @@ pub(super) struct ZoneKey {
 }
 
 #[derive(Default)]
-pub(super) struct Zones(Mutex<HashMap<ZoneKey, Zone>>);
+pub(super) struct Zones(Mutex<HashMap<ZoneKey, Kept>>);
 
-struct Zone {
-    name: Option<String>,
+struct Kept {
+    zone: Option<TimeZone>,
     until: Instant,
 }
 
 impl Zones {
     /// The zone, if it was looked up of late; the inner nothing is a zone that could not be learnt.
-    pub(super) fn find(&self, key: &ZoneKey) -> Option<Option<String>> {
+    pub(super) fn find(&self, key: &ZoneKey) -> Option<Option<TimeZone>> {
         let zones = self.lock();
-        let zone = zones.get(key)?;
-        (zone.until > Instant::now()).then(|| zone.name.clone())
+        let kept = zones.get(key)?;
+        (kept.until > Instant::now()).then(|| kept.zone.clone())
     }
 
-    pub(super) fn keep(&self, key: ZoneKey, name: Option<String>) {
+    /// Keeps the zone of this name, and gives it. A name that nobody knows is a zone that could not be learnt.
+    pub(super) fn keep(&self, key: ZoneKey, name: Option<&str>) -> Option<TimeZone> {
+        let zone = name.and_then(|name| self.named(name).or_else(|| almanac::zone(name)));
         let now = Instant::now();
         let mut zones = self.lock();
         if zones.len() >= ZONES_MAX {
-            zones.retain(|_, zone| zone.until > now);
+            zones.retain(|_, kept| kept.until > now);
         }
         if zones.len() >= ZONES_MAX {
             zones.clear();
         }
-        let time = if name.is_some() { KEPT } else { MISSED };
-        let until = now + time;
-        zones.insert(key, Zone { name, until });
+        let time = if zone.is_some() { KEPT } else { MISSED };
+        let kept = Kept {
+            zone: zone.clone(),
+            until: now + time,
+        };
+        zones.insert(key, kept);
+        zone
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<ZoneKey, Zone>> {
+    /// The zone, if any project has it: many projects share one.
+    fn named(&self, name: &str) -> Option<TimeZone> {
+        let zones = self.lock();
+        let mut known = zones.values().filter_map(|kept| kept.zone.as_ref());
+        known.find(|zone| zone.iana_name() == Some(name)).cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ZoneKey, Kept>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -71,9 +71,8 @@ impl Ask {
     }
 
     fn zone(&self, project: &ProjectId) -> Option<(String, TimeZone)> {
-        let name = self.mixpanel().ok()?.timezone(project)?;
-        let zone = TimeZone::get(&name).ok()?;
-        Some((name, zone))
+        let zone = self.mixpanel().ok()?.timezone(project)?;
+        Some((zone.iana_name()?.to_owned(), zone))
     }
 
     fn resolve(
