@@ -6,7 +6,7 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -23,7 +23,14 @@ const CA_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// Encrypts what the connectors before it opened, where the address asks for it.
 #[derive(Clone)]
-pub(super) struct Tls(Arc<ClientConfig>);
+pub(super) struct Tls(Arc<Trust>);
+
+struct Trust {
+    /// The roots of the file.
+    further: RootCertStore,
+    /// Made for the first connection: a server that waits needs no memory for it.
+    config: OnceLock<Arc<ClientConfig>>,
+}
 
 impl Tls {
     /// Reads the file of further roots, if there is one.
@@ -32,9 +39,7 @@ impl Tls {
     ///
     /// A sentence that names the setting.
     pub(super) fn new(ca_file: Option<&Path>) -> Result<Tls, String> {
-        let mut roots = RootCertStore {
-            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-        };
+        let mut further = RootCertStore::empty();
         if let Some(path) = ca_file {
             let fault =
                 |what: &dyn fmt::Display| format!("MIXPANEL_CA_FILE: {}: {what}", path.display());
@@ -43,22 +48,33 @@ impl Tls {
             file.take(CA_FILE_BYTES_MAX)
                 .read_to_end(&mut pem)
                 .map_err(|error| fault(&error))?;
-            let before = roots.len();
             for certificate in CertificateDer::pem_slice_iter(&pem) {
                 let certificate = certificate.map_err(|_| fault(&"not well-formed PEM"))?;
-                roots.add(certificate).map_err(|error| fault(&error))?;
+                further.add(certificate).map_err(|error| fault(&error))?;
             }
-            if roots.len() == before {
+            if further.is_empty() {
                 return Err(fault(&"no certificate in it"));
             }
         }
+        Ok(Tls(Arc::new(Trust {
+            further,
+            config: OnceLock::new(),
+        })))
+    }
+
+    fn config(&self) -> Result<Arc<ClientConfig>, rustls::Error> {
+        if let Some(config) = self.0.config.get() {
+            return Ok(Arc::clone(config));
+        }
+        let mut roots = self.0.further.clone();
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
         let config =
             ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-                .with_safe_default_protocol_versions()
-                .map_err(|error| format!("TLS cannot be set up: {error}"))?
+                .with_safe_default_protocol_versions()?
                 .with_root_certificates(roots)
                 .with_no_client_auth();
-        Ok(Tls(Arc::new(config)))
+        // Of several that come at once, all take the first one's, so that they share its sessions.
+        Ok(Arc::clone(self.0.config.get_or_init(|| Arc::new(config))))
     }
 }
 
@@ -84,7 +100,7 @@ impl<In: Transport> Connector<In> for Tls {
             .to_owned();
         let name = ServerName::try_from(host)
             .map_err(|_| ureq::Error::Tls("the host's name is not valid"))?;
-        let mut connection = ClientConnection::new(Arc::clone(&self.0), name)?;
+        let mut connection = ClientConnection::new(self.config()?, name)?;
         let transport: Box<dyn Transport> = Box::new(transport);
         let mut adapter = TransportAdapter::new(transport, details.current_time.clone());
         adapter.set_timeout(remaining(details));
