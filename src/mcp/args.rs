@@ -29,7 +29,7 @@ pub struct List<T, const MIN: usize, const MAX: usize>(pub Vec<T>);
 impl<const MAX: usize> Arg for Text<MAX> {
     const SHAPE: Shape = Shape::Text { max: MAX };
     fn read(checked: &Value) -> Text<MAX> {
-        Text(checked.as_str().unwrap_or_default().to_owned())
+        Text(text(checked))
     }
 }
 
@@ -51,9 +51,10 @@ impl Arg for Date {
 impl Arg for Id {
     const SHAPE: Shape = Shape::Id;
     fn read(checked: &Value) -> Id {
-        Id(checked
-            .as_str()
-            .map_or_else(|| checked.to_string(), str::to_owned))
+        Id(match checked {
+            Value::Number(id) => id.to_string(),
+            id => text(id),
+        })
     }
 }
 
@@ -114,6 +115,17 @@ pub const fn plain(name: &'static str) -> &'static str {
     }
 }
 
+/// The argument of this name; null where it was not given. There once, not once for each argument of each tool.
+#[inline(never)]
+pub fn member<'a>(checked: &'a Value, name: &str) -> &'a Value {
+    checked.get(name).unwrap_or(&Value::Null)
+}
+
+#[inline(never)]
+fn text(checked: &Value) -> String {
+    checked.as_str().unwrap_or_default().to_owned()
+}
+
 /// Declares a tool's arguments. What is written here is published, checked and read.
 ///
 /// The struct is itself an [`Arg`], so that a list of them can be an argument.
@@ -136,7 +148,7 @@ macro_rules! args {
             const SHAPE: $crate::mcp::shape::Shape = $crate::mcp::shape::Shape::Object($Args::FIELDS);
             fn read(checked: &serde_json::Value) -> $Args {
                 $Args { $($name: $crate::mcp::args::Arg::read(
-                    &checked[$crate::mcp::args::plain(stringify!($name))],
+                    $crate::mcp::args::member(checked, $crate::mcp::args::plain(stringify!($name))),
                 ),)* }
             }
         }

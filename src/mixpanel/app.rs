@@ -1,13 +1,13 @@
 //! The app API: who one is, and what the projects are. Of it, only what these operations answer is read, and leniently:
 //! Mixpanel does not document them. What belongs to a project has files of its own, such as `annotations.rs`.
 //!
-//! Its answers carry secrets of a project (`api_secret`, `api_key`); only what is typed here is read, and the token
+//! Its answers carry secrets of a project (`api_secret`, `api_key`); only what is typed here is kept, and the token
 //! stays a [`Secret`].
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
@@ -88,7 +88,7 @@ pub struct Workspace {
     pub is_default: Option<bool>,
 }
 
-/// A project. The secrets in Mixpanel's answer are not read, but for the token, which is never written out.
+/// A project. The secrets in Mixpanel's answer are not kept, but for the token, which is never written out.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ProjectDetails {
     /// Its id.
@@ -126,9 +126,32 @@ pub(super) fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<St
     })
 }
 
-#[derive(Deserialize)]
-struct Envelope<T> {
-    results: T,
+/// What an answer has as its `results`.
+///
+/// These answers are small and of many forms. Each is read out of a [`Value`], as their lenient members are, so that the
+/// program holds one way of reading a form and not two.
+struct Enveloped<T>(T);
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Enveloped<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Enveloped<T>, D::Error> {
+        let mut answer = Value::deserialize(deserializer)?;
+        let results = answer.get_mut("results").map(Value::take);
+        let results = results.ok_or_else(|| D::Error::missing_field("results"))?;
+        let results = serde_json::from_value(results);
+        results.map(Enveloped).map_err(D::Error::custom)
+    }
+}
+
+/// The same, or the whole answer.
+struct MaybeEnveloped<T>(T);
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for MaybeEnveloped<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<MaybeEnveloped<T>, D::Error> {
+        let mut answer = Value::deserialize(deserializer)?;
+        let results = answer.get_mut("results").map(Value::take);
+        let results = serde_json::from_value(results.unwrap_or(answer));
+        results.map(MaybeEnveloped).map_err(D::Error::custom)
+    }
 }
 
 impl MixpanelAppApiClient {
@@ -187,9 +210,8 @@ impl MixpanelAppApiClient {
         request: &Request<'_>,
         expected: &'static str,
     ) -> Result<T, Error> {
-        self.http
-            .json::<Envelope<T>>(request, expected)
-            .map(|envelope| envelope.results)
+        let Enveloped(results) = self.http.json(request, expected)?;
+        Ok(results)
     }
 
     /// For operations that answer with or without the envelope, depending on which page of Mixpanel's one reads.
@@ -198,11 +220,7 @@ impl MixpanelAppApiClient {
         request: &Request<'_>,
         expected: &'static str,
     ) -> Result<T, Error> {
-        let mut answer: Value = self.http.json(request, expected)?;
-        let bare = match answer.get_mut("results") {
-            Some(results) => results.take(),
-            None => answer,
-        };
-        serde_json::from_value(bare).map_err(|_| Error::WrongShape { expected })
+        let MaybeEnveloped(results) = self.http.json(request, expected)?;
+        Ok(results)
     }
 }
