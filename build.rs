@@ -1,4 +1,4 @@
-//! Packs the rules of all time zones for `src/mixpanel/almanac.rs`: 50 KB in the program instead of 250.
+//! Packs the rules of all time zones for `src/mixpanel/almanac.rs`: 56 KB in the program instead of 240.
 
 use std::collections::BTreeMap;
 use std::error::Error;
