@@ -6,7 +6,7 @@ use std::io::Read;
 use flate2::bufread::DeflateDecoder;
 use jiff::tz::TimeZone;
 
-/// As `build.rs` writes them, zone by zone: the names, with line ends between them, and the rules as TZif; before each of
+/// As `src/build.rs` writes them, zone by zone: the names, with line ends between them, and the rules as TZif; before each of
 /// the two its length, in two bytes.
 static PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/zones"));
 

