@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use serde_json::{Map, Value};
 
 use crate::mixpanel::expression::{Operand, Source, Subject as _};
@@ -17,7 +18,7 @@ pub(super) struct Labels {
     by_event: bool,
     properties: Vec<String>,
     most: usize,
-    numbers: HashMap<Box<str>, u32>,
+    numbers: HashMap<Box<str>, u32, RandomState>,
     /// Used again for each event.
     name: String,
 }
@@ -29,7 +30,7 @@ impl Labels {
             by_event,
             properties: properties.to_vec(),
             most,
-            numbers: HashMap::new(),
+            numbers: HashMap::default(),
             name: String::new(),
         }
     }
@@ -100,6 +101,10 @@ fn push(name: &mut String, part: &str) {
         end -= 1;
     }
     let part = part.get(..end).unwrap_or_default();
+    if !part.contains(BETWEEN) {
+        name.push_str(part);
+        return;
+    }
     name.extend(part.chars().map(|character| match character {
         BETWEEN => ' ',
         character => character,

@@ -5,6 +5,8 @@
 
 use std::collections::HashSet;
 
+use foldhash::fast::RandomState;
+
 /// So many users, and as many users of groups, are counted exactly.
 pub(super) const EXACT_MAX: usize = 100_000;
 /// A group's sketch has 2 to this power registers of a byte: 2 KiB, standard error 2.3 %.
@@ -15,9 +17,9 @@ const ALL_BITS: u32 = 14;
 /// The users of an answer.
 pub(super) struct Uniques {
     exact_max: usize,
-    all: HashSet<u64>,
+    all: HashSet<u64, RandomState>,
     all_sketch: Option<Sketch>,
-    groups: HashSet<(u32, u64)>,
+    groups: HashSet<(u32, u64), RandomState>,
     /// By group, once there are too many.
     group_sketches: Option<Vec<Sketch>>,
 }
@@ -30,9 +32,9 @@ impl Uniques {
     fn exact_to(exact_max: usize) -> Uniques {
         Uniques {
             exact_max,
-            all: HashSet::new(),
+            all: HashSet::default(),
             all_sketch: None,
-            groups: HashSet::new(),
+            groups: HashSet::default(),
             group_sketches: None,
         }
     }

@@ -5,8 +5,10 @@
 //! `$insert_id` has no copies, so that only its coming again is told, by its whole line.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher as _;
 use std::mem;
+
+use foldhash::{fast, quality};
 
 use super::event::Event;
 
@@ -28,15 +30,15 @@ pub(super) enum Verdict {
 
 /// The events of the day that is being read, as hashes.
 pub(super) struct Seen {
-    hashes: RandomState,
+    hashes: quality::RandomState,
     keys_max: usize,
-    keys: HashSet<u64>,
+    keys: HashSet<u64, fast::RandomState>,
     /// The keys before these; forgotten when there are as many again.
-    older: HashSet<u64>,
+    older: HashSet<u64, fast::RandomState>,
     /// How often each line without an `$insert_id` came.
-    unnamed: HashMap<u64, u32>,
+    unnamed: HashMap<u64, u32, fast::RandomState>,
     /// How often it will come again.
-    owed: HashMap<u64, u32>,
+    owed: HashMap<u64, u32, fast::RandomState>,
     comes_again: bool,
     has_forgotten: bool,
 }
@@ -48,12 +50,12 @@ impl Seen {
 
     fn of(keys_max: usize) -> Seen {
         Seen {
-            hashes: RandomState::new(),
+            hashes: quality::RandomState::default(),
             keys_max,
-            keys: HashSet::new(),
-            older: HashSet::new(),
-            unnamed: HashMap::new(),
-            owed: HashMap::new(),
+            keys: HashSet::default(),
+            older: HashSet::default(),
+            unnamed: HashMap::default(),
+            owed: HashMap::default(),
             comes_again: false,
             has_forgotten: false,
         }
