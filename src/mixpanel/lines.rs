@@ -15,6 +15,8 @@ use super::tls::Tls;
 /// Idle connections to each API: as many as there may be workers.
 const IDLE_CONNECTIONS_MAX: usize = 32;
 const INPUT_BUFFER_BYTES: usize = 16 * 1024;
+/// An export is read in few, large pieces; there are hardly any at once.
+const EXPORT_INPUT_BUFFER_BYTES: usize = 64 * 1024;
 const OUTPUT_BUFFER_BYTES: usize = 8 * 1024;
 const USER_AGENT: &str = concat!("mixpanel-mcp-server/", env!("CARGO_PKG_VERSION"));
 
@@ -107,7 +109,10 @@ fn agent(api: Api, config: &Config, tls: &Tls, proxy: Option<Proxy>) -> Agent {
         .user_agent(USER_AGENT)
         .max_idle_connections(IDLE_CONNECTIONS_MAX)
         .max_idle_connections_per_host(IDLE_CONNECTIONS_MAX)
-        .input_buffer_size(INPUT_BUFFER_BYTES)
+        .input_buffer_size(match is_export {
+            true => EXPORT_INPUT_BUFFER_BYTES,
+            false => INPUT_BUFFER_BYTES,
+        })
         .output_buffer_size(OUTPUT_BUFFER_BYTES)
         .max_response_header_size(INPUT_BUFFER_BYTES)
         .timeout_resolve(Some(timeouts.connect))

@@ -13,12 +13,14 @@ const VALUE_BYTES_MAX: usize = 512;
 /// Stands between the parts of a name; control characters are no part of a value that one would group by.
 const BETWEEN: char = '\u{1f}';
 
+type Numbers = HashMap<Box<str>, u32, RandomState>;
+
 /// The names of groups, up to a number.
 pub(super) struct Labels {
     by_event: bool,
     properties: Vec<String>,
     most: usize,
-    numbers: HashMap<Box<str>, u32, RandomState>,
+    numbers: Numbers,
     /// Used again for each event.
     name: String,
 }
@@ -37,27 +39,24 @@ impl Labels {
 
     /// The number of an event's group; nothing if it would be one group too many.
     pub(super) fn number(&mut self, event: &Event<'_>) -> Option<u32> {
+        if self.by_event && self.properties.is_empty() && is_plain(&event.name) {
+            // Most analyses have these groups only; what was just written is slow to read again.
+            return number(&mut self.numbers, self.most, &event.name);
+        }
         self.name.clear();
         if self.by_event {
             push(&mut self.name, &event.name);
-            self.name.push(BETWEEN);
         }
-        for property in &self.properties {
+        for (place, property) in self.properties.iter().enumerate() {
+            if self.by_event || place > 0 {
+                self.name.push(BETWEEN);
+            }
             match event.property(Source::Event, property) {
                 Operand::Text(text) => push(&mut self.name, &text),
                 other => push(&mut self.name, &other.label()),
             }
-            self.name.push(BETWEEN);
         }
-        if let Some(number) = self.numbers.get(self.name.as_str()) {
-            return Some(*number);
-        }
-        if self.numbers.len() >= self.most {
-            return None;
-        }
-        let number = u32::try_from(self.numbers.len()).ok()?;
-        self.numbers.insert(self.name.as_str().into(), number);
-        Some(number)
+        number(&mut self.numbers, self.most, &self.name)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -95,16 +94,34 @@ impl Labels {
     }
 }
 
+/// The number of a name: its own, or the next one while there are fewer than `most`.
+fn number(numbers: &mut Numbers, most: usize, name: &str) -> Option<u32> {
+    if let Some(number) = numbers.get(name) {
+        return Some(*number);
+    }
+    if numbers.len() >= most {
+        return None;
+    }
+    let number = u32::try_from(numbers.len()).ok()?;
+    numbers.insert(name.into(), number);
+    Some(number)
+}
+
+/// Whether a part stands in a name as it is.
+fn is_plain(part: &str) -> bool {
+    part.len() <= VALUE_BYTES_MAX && part.bytes().all(|byte| byte != BETWEEN as u8)
+}
+
 fn push(name: &mut String, part: &str) {
+    if is_plain(part) {
+        name.push_str(part);
+        return;
+    }
     let mut end = part.len().min(VALUE_BYTES_MAX);
     while !part.is_char_boundary(end) {
         end -= 1;
     }
     let part = part.get(..end).unwrap_or_default();
-    if !part.contains(BETWEEN) {
-        name.push_str(part);
-        return;
-    }
     name.extend(part.chars().map(|character| match character {
         BETWEEN => ' ',
         character => character,

@@ -93,27 +93,17 @@ impl<'a> Event<'a> {
             values: vec![Operand::Undefined; wanted.0.len()],
         };
         let mut scanner = Scanner { rest: line };
-        scanner.members(|scanner, member| {
-            match member {
+        let mut is_open = scanner.opens()?;
+        while is_open {
+            match scanner.name()?.as_ref() {
+                b"properties" => scanner.properties(wanted, &mut found)?,
                 b"event" => found.name = operand(scanner.value()?)?,
-                b"properties" => scanner.members(|scanner, name| {
-                    let value = scanner.value()?;
-                    let place = match wanted.slot(name) {
-                        Slot::Time => &mut found.time,
-                        Slot::User => &mut found.user,
-                        Slot::InsertId => &mut found.insert_id,
-                        Slot::Wanted(place) => found.values.get_mut(place)?,
-                        Slot::Nowhere => return Some(()),
-                    };
-                    *place = operand(value)?;
-                    Some(())
-                })?,
                 _ => {
                     scanner.value()?;
                 }
             }
-            Some(())
-        })?;
+            is_open = scanner.stays_open()?;
+        }
         if scanner.peek().is_some() {
             return None;
         }
@@ -233,27 +223,22 @@ struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    /// The next byte that is not white space.
+    /// The next byte that is not white space, of which there is hardly any.
     #[inline(always)]
     fn peek(&mut self) -> Option<u8> {
-        loop {
-            let (byte, after) = self.rest.split_first()?;
-            if !matches!(byte, b' ' | b'\t' | b'\r' | b'\n') {
-                return Some(*byte);
-            }
-            self.rest = after;
+        if !matches!(self.rest.first(), Some(b'!'..)) {
+            self.rest = past_space(self.rest);
         }
+        self.rest.first().copied()
     }
 
     #[inline(always)]
     fn takes(&mut self, byte: u8) -> bool {
-        match (self.peek(), self.rest) {
-            (Some(next), [_, after @ ..]) if next == byte => {
-                self.rest = after;
-                true
-            }
-            _ => false,
+        let is_next = self.peek() == Some(byte);
+        if is_next {
+            self.rest = self.rest.get(1..).unwrap_or_default();
         }
+        is_next
     }
 
     #[inline(always)]
@@ -261,31 +246,57 @@ impl<'a> Scanner<'a> {
         self.takes(byte).then_some(())
     }
 
-    /// Goes through an object; `member` gets each name and must take the value.
+    /// Takes the properties that are wanted.
     #[inline(always)]
-    fn members(
-        &mut self,
-        mut member: impl FnMut(&mut Scanner<'a>, &[u8]) -> Option<()>,
-    ) -> Option<()> {
+    fn properties(&mut self, wanted: &Wanted, found: &mut Found<'a>) -> Option<()> {
+        let mut is_open = self.opens()?;
+        while is_open {
+            let name = self.name()?;
+            let value = self.value()?;
+            let place = match wanted.slot(&name) {
+                Slot::Nowhere => None,
+                Slot::Time => Some(&mut found.time),
+                Slot::User => Some(&mut found.user),
+                Slot::InsertId => Some(&mut found.insert_id),
+                Slot::Wanted(place) => found.values.get_mut(place),
+            };
+            if let Some(place) = place {
+                *place = operand(value)?;
+            }
+            is_open = self.stays_open()?;
+        }
+        Some(())
+    }
+
+    /// Begins an object: whether it has members.
+    #[inline(always)]
+    fn opens(&mut self) -> Option<bool> {
         self.expects(b'{')?;
-        if self.takes(b'}') {
-            return Some(());
+        Some(!self.takes(b'}'))
+    }
+
+    /// Goes on behind a member: whether there is another one.
+    #[inline(always)]
+    fn stays_open(&mut self) -> Option<bool> {
+        if self.takes(b',') {
+            return Some(true);
         }
-        loop {
-            self.peek()?;
-            let name = self.string()?;
-            self.expects(b':')?;
-            match name {
-                Part::Plain(name) => member(self, name)?,
-                Part::Other(escaped) => {
-                    let name: String = serde_json::from_slice(escaped).ok()?;
-                    member(self, name.as_bytes())?;
-                }
+        self.expects(b'}')?;
+        Some(false)
+    }
+
+    /// The name of the next member, up to its value.
+    #[inline(always)]
+    fn name(&mut self) -> Option<Cow<'a, [u8]>> {
+        let name = match self.string()? {
+            Part::Plain(name) => Cow::Borrowed(name),
+            Part::Other(escaped) => {
+                let name: String = serde_json::from_slice(escaped).ok()?;
+                Cow::Owned(name.into_bytes())
             }
-            if !self.takes(b',') {
-                return self.expects(b'}');
-            }
-        }
+        };
+        self.expects(b':')?;
+        Some(name)
     }
 
     /// The next value.
@@ -293,11 +304,14 @@ impl<'a> Scanner<'a> {
     fn value(&mut self) -> Option<Part<'a>> {
         match self.peek()? {
             b'"' => self.string(),
-            b'{' | b'[' => self.nested(),
+            b'{' | b'[' => self.take(nested(self.rest)?).map(Part::Other),
             b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => {
-                let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\r');
-                let length = self.rest.iter().position(ends)?;
-                self.take(length).map(Part::Other)
+                let (_, mut after) = self.rest.split_at_checked(digits(self.rest))?;
+                // Behind its digits a number ends in most cases.
+                while !matches!(after.first()?, b',' | b'}' | b']' | b' ' | b'\t' | b'\r') {
+                    after = after.get(1..)?;
+                }
+                self.take(self.rest.len() - after.len()).map(Part::Other)
             }
             _ => None,
         }
@@ -310,9 +324,10 @@ impl<'a> Scanner<'a> {
         Some(taken)
     }
 
-    /// The string that begins here.
+    /// The next string.
     #[inline(always)]
     fn string(&mut self) -> Option<Part<'a>> {
+        self.peek();
         let [b'"', inside @ ..] = self.rest else {
             return None;
         };
@@ -322,67 +337,101 @@ impl<'a> Scanner<'a> {
                 self.rest = rest;
                 Some(Part::Plain(plain))
             }
-            _ => self.escaped(plain.len() + 1),
-        }
-    }
-
-    /// The same where there is an escape after so many bytes.
-    fn escaped(&mut self, before: usize) -> Option<Part<'a>> {
-        let mut length = before;
-        while self.rest.get(length)? != &b'"' {
-            // What an escape hides is no end.
-            length += 2;
-            length += unescaped(self.rest.get(length..)?);
-        }
-        self.take(length + 1).map(Part::Other)
-    }
-
-    /// The object or list that begins here.
-    fn nested(&mut self) -> Option<Part<'a>> {
-        let text = self.rest;
-        let mut depth = 0_usize;
-        loop {
-            let (byte, after) = self.rest.split_first()?;
-            match byte {
-                b'"' => {
-                    self.string()?;
-                    continue;
-                }
-                b'{' | b'[' => depth += 1,
-                b'}' | b']' => depth -= 1,
-                _ => (),
-            }
-            self.rest = after;
-            if depth == 0 {
-                return text.get(..text.len() - after.len()).map(Part::Other);
-            }
+            _ => self
+                .take(escaped(self.rest, plain.len() + 1)?)
+                .map(Part::Other),
         }
     }
 }
 
+// These take no scanner, which can so stay in registers.
+
+#[inline(never)]
+fn past_space(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t' | b'\r' | b'\n', rest @ ..] = text {
+        text = rest;
+    }
+    text
+}
+
+/// The length of the string that begins here and has an escape after so many bytes.
+#[inline(never)]
+fn escaped(text: &[u8], before: usize) -> Option<usize> {
+    let mut length = before;
+    while text.get(length)? != &b'"' {
+        // What an escape hides is no end.
+        length += 2;
+        length += unescaped(text.get(length..)?);
+    }
+    Some(length + 1)
+}
+
+/// The length of the object or list that begins here.
+#[inline(never)]
+fn nested(text: &[u8]) -> Option<usize> {
+    let mut inside = Scanner { rest: text };
+    let mut depth = 0_usize;
+    loop {
+        let (byte, after) = inside.rest.split_first()?;
+        match byte {
+            b'"' => {
+                inside.string()?;
+                continue;
+            }
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth -= 1,
+            _ => (),
+        }
+        inside.rest = after;
+        if depth == 0 {
+            return Some(text.len() - after.len());
+        }
+    }
+}
+
+/// A word of eight bytes that are 1.
+const ONES: u64 = u64::MAX / 255;
+
 /// How many bytes stand before the next quote or backslash, or before the end.
-///
-/// Names and values are short: looking at eight bytes at once takes less than a call of memchr.
 #[inline(always)]
 fn unescaped(text: &[u8]) -> usize {
-    const ONES: u64 = u64::MAX / 255;
     const QUOTES: u64 = ONES * b'"' as u64;
     const BACKSLASHES: u64 = ONES * b'\\' as u64;
-    // The high bit of the lowest byte that is zero is set here, and none below it.
-    let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
-    let mut length = 0;
-    let mut rest = text;
-    while let Some((word, after)) = rest.split_first_chunk() {
-        let word = u64::from_le_bytes(*word);
-        let found = (zeros(word ^ QUOTES) | zeros(word ^ BACKSLASHES)) & (ONES << 7);
-        if found != 0 {
-            return length + found.trailing_zeros() as usize / 8;
+    // A byte that is zero borrows, as only bytes with a high bit could otherwise end up with one, and those are left out.
+    before(text, |word| {
+        let (quotes, backslashes) = (word ^ QUOTES, word ^ BACKSLASHES);
+        (quotes.wrapping_sub(ONES) | backslashes.wrapping_sub(ONES)) & !word
+    })
+}
+
+/// How many digits stand here.
+#[inline(always)]
+fn digits(text: &[u8]) -> usize {
+    const ZEROS: u64 = ONES * b'0' as u64;
+    const NINES_TO_HIGH_BIT: u64 = ONES * (0x80 - 10);
+    before(text, |word| {
+        let values = word ^ ZEROS;
+        values.wrapping_add(NINES_TO_HIGH_BIT) | values
+    })
+}
+
+/// How many bytes stand before the first one whose high bit `marks` sets, or before the end.
+///
+/// It is asked about eight bytes at once, the first one lowest, and may be wrong about those above the first mark. Names and
+/// values are short: this takes less than a call of memchr.
+#[inline(always)]
+fn before(text: &[u8], marks: impl Fn(u64) -> u64) -> usize {
+    let marked = |word: [u8; 8]| marks(u64::from_le_bytes(word)) & (ONES << 7);
+    let (words, rest) = text.as_chunks();
+    for (place, word) in words.iter().enumerate() {
+        let marked = marked(*word);
+        if marked != 0 {
+            return place * 8 + marked.trailing_zeros() as usize / 8;
         }
-        length += 8;
-        rest = after;
     }
-    let ends = |byte: &u8| matches!(byte, b'"' | b'\\');
-    length + rest.iter().position(ends).unwrap_or(rest.len())
+    let is_marked = |byte: &u8| marked([*byte, 0, 0, 0, 0, 0, 0, 0]) & 0x80 != 0;
+    let place = rest.iter().position(is_marked);
+    text.len() - rest.len() + place.unwrap_or(rest.len())
 }
 
 #[cfg(test)]
