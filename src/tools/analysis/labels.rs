@@ -163,6 +163,36 @@ mod tests {
     }
 
     #[test]
+    fn by_event_only_a_group_is_named_as_with_properties() {
+        let long = "n".repeat(VALUE_BYTES_MAX);
+        let wanted = Wanted::default();
+        let mut labels = Labels::new(true, &[], 3);
+        let mut number = |name: &str| {
+            let line = format!(r#"{{"event":"{name}","properties":{{"time":1}}}}"#);
+            labels.number(&Event::read(line.as_bytes(), &wanted).unwrap())
+        };
+        assert_eq!(number("A"), Some(0));
+        assert_eq!(number("A b"), Some(1));
+        assert_eq!(number("A\\u001fb"), Some(1));
+        assert_eq!(number(&long), Some(2));
+        assert_eq!(number(&format!("{long}m")), Some(2));
+        assert_eq!(number("B"), None);
+        let events: Vec<Value> = labels
+            .sorted()
+            .into_iter()
+            .map(|(name, _)| labels.described(name).into())
+            .collect();
+        assert_eq!(
+            events,
+            [
+                json!({"event": "A"}),
+                json!({"event": "A b"}),
+                json!({"event": long})
+            ]
+        );
+    }
+
+    #[test]
     fn a_long_value_is_cut_between_characters() {
         let mut name = String::new();
         push(&mut name, &"é".repeat(400));

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use super::scanner::{Part, Scanner};
 use crate::mixpanel::expression::{Operand, Source, Subject};
 
 /// Times below are seconds, above milliseconds.
@@ -92,11 +93,11 @@ impl<'a> Event<'a> {
             insert_id: Operand::Undefined,
             values: vec![Operand::Undefined; wanted.0.len()],
         };
-        let mut scanner = Scanner { rest: line };
+        let mut scanner = Scanner::new(line);
         let mut is_open = scanner.opens()?;
         while is_open {
             match scanner.name()?.as_ref() {
-                b"properties" => scanner.properties(wanted, &mut found)?,
+                b"properties" => take_properties(&mut scanner, wanted, &mut found)?,
                 b"event" => found.name = operand(scanner.value()?)?,
                 _ => {
                     scanner.value()?;
@@ -104,7 +105,7 @@ impl<'a> Event<'a> {
             }
             is_open = scanner.stays_open()?;
         }
-        if scanner.peek().is_some() {
+        if !scanner.is_at_end() {
             return None;
         }
         let (Operand::Text(name), Operand::Number(time)) = (found.name, found.time) else {
@@ -175,13 +176,30 @@ struct Found<'a> {
     values: Vec<Operand<'a>>,
 }
 
-/// A part of a JSON text.
-#[derive(Clone, Copy)]
-enum Part<'a> {
-    /// What stands between the quotes of a string without escapes.
-    Plain(&'a [u8]),
-    /// The text of anything else.
-    Other(&'a [u8]),
+/// Takes the properties that are wanted.
+#[inline(always)]
+fn take_properties<'a>(
+    scanner: &mut Scanner<'a>,
+    wanted: &Wanted,
+    found: &mut Found<'a>,
+) -> Option<()> {
+    let mut is_open = scanner.opens()?;
+    while is_open {
+        let name = scanner.name()?;
+        let value = scanner.value()?;
+        let place = match wanted.slot(&name) {
+            Slot::Nowhere => None,
+            Slot::Time => Some(&mut found.time),
+            Slot::User => Some(&mut found.user),
+            Slot::InsertId => Some(&mut found.insert_id),
+            Slot::Wanted(place) => found.values.get_mut(place),
+        };
+        if let Some(place) = place {
+            *place = operand(value)?;
+        }
+        is_open = scanner.stays_open()?;
+    }
+    Some(())
 }
 
 /// A JSON value from its text. Nothing: it is none.
@@ -212,226 +230,6 @@ fn whole_number(text: &[u8]) -> Option<f64> {
         number = number * 10 + u64::from(digit);
     }
     Some(number as f64)
-}
-
-/// Finds where the parts of a JSON text begin and end. Nothing: it is not one, or not a whole one.
-///
-/// Each line of an export passes through here byte by byte: what is done for each name and value is told to be inlined,
-/// as the program is built for size.
-struct Scanner<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Scanner<'a> {
-    /// The next byte that is not white space, of which there is hardly any.
-    #[inline(always)]
-    fn peek(&mut self) -> Option<u8> {
-        if !matches!(self.rest.first(), Some(b'!'..)) {
-            self.rest = past_space(self.rest);
-        }
-        self.rest.first().copied()
-    }
-
-    #[inline(always)]
-    fn takes(&mut self, byte: u8) -> bool {
-        let is_next = self.peek() == Some(byte);
-        if is_next {
-            self.rest = self.rest.get(1..).unwrap_or_default();
-        }
-        is_next
-    }
-
-    #[inline(always)]
-    fn expects(&mut self, byte: u8) -> Option<()> {
-        self.takes(byte).then_some(())
-    }
-
-    /// Takes the properties that are wanted.
-    #[inline(always)]
-    fn properties(&mut self, wanted: &Wanted, found: &mut Found<'a>) -> Option<()> {
-        let mut is_open = self.opens()?;
-        while is_open {
-            let name = self.name()?;
-            let value = self.value()?;
-            let place = match wanted.slot(&name) {
-                Slot::Nowhere => None,
-                Slot::Time => Some(&mut found.time),
-                Slot::User => Some(&mut found.user),
-                Slot::InsertId => Some(&mut found.insert_id),
-                Slot::Wanted(place) => found.values.get_mut(place),
-            };
-            if let Some(place) = place {
-                *place = operand(value)?;
-            }
-            is_open = self.stays_open()?;
-        }
-        Some(())
-    }
-
-    /// Begins an object: whether it has members.
-    #[inline(always)]
-    fn opens(&mut self) -> Option<bool> {
-        self.expects(b'{')?;
-        Some(!self.takes(b'}'))
-    }
-
-    /// Goes on behind a member: whether there is another one.
-    #[inline(always)]
-    fn stays_open(&mut self) -> Option<bool> {
-        if self.takes(b',') {
-            return Some(true);
-        }
-        self.expects(b'}')?;
-        Some(false)
-    }
-
-    /// The name of the next member, up to its value.
-    #[inline(always)]
-    fn name(&mut self) -> Option<Cow<'a, [u8]>> {
-        let name = match self.string()? {
-            Part::Plain(name) => Cow::Borrowed(name),
-            Part::Other(escaped) => {
-                let name: String = serde_json::from_slice(escaped).ok()?;
-                Cow::Owned(name.into_bytes())
-            }
-        };
-        self.expects(b':')?;
-        Some(name)
-    }
-
-    /// The next value.
-    #[inline(always)]
-    fn value(&mut self) -> Option<Part<'a>> {
-        match self.peek()? {
-            b'"' => self.string(),
-            b'{' | b'[' => self.take(nested(self.rest)?).map(Part::Other),
-            b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => {
-                let (_, mut after) = self.rest.split_at_checked(digits(self.rest))?;
-                // Behind its digits a number ends in most cases.
-                while !matches!(after.first()?, b',' | b'}' | b']' | b' ' | b'\t' | b'\r') {
-                    after = after.get(1..)?;
-                }
-                self.take(self.rest.len() - after.len()).map(Part::Other)
-            }
-            _ => None,
-        }
-    }
-
-    #[inline(always)]
-    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.rest.split_at_checked(length)?;
-        self.rest = rest;
-        Some(taken)
-    }
-
-    /// The next string.
-    #[inline(always)]
-    fn string(&mut self) -> Option<Part<'a>> {
-        self.peek();
-        let [b'"', inside @ ..] = self.rest else {
-            return None;
-        };
-        let (plain, rest) = inside.split_at_checked(unescaped(inside))?;
-        match rest {
-            [b'"', rest @ ..] => {
-                self.rest = rest;
-                Some(Part::Plain(plain))
-            }
-            _ => self
-                .take(escaped(self.rest, plain.len() + 1)?)
-                .map(Part::Other),
-        }
-    }
-}
-
-// These take no scanner, which can so stay in registers.
-
-#[inline(never)]
-fn past_space(mut text: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t' | b'\r' | b'\n', rest @ ..] = text {
-        text = rest;
-    }
-    text
-}
-
-/// The length of the string that begins here and has an escape after so many bytes.
-#[inline(never)]
-fn escaped(text: &[u8], before: usize) -> Option<usize> {
-    let mut length = before;
-    while text.get(length)? != &b'"' {
-        // What an escape hides is no end.
-        length += 2;
-        length += unescaped(text.get(length..)?);
-    }
-    Some(length + 1)
-}
-
-/// The length of the object or list that begins here.
-#[inline(never)]
-fn nested(text: &[u8]) -> Option<usize> {
-    let mut inside = Scanner { rest: text };
-    let mut depth = 0_usize;
-    loop {
-        let (byte, after) = inside.rest.split_first()?;
-        match byte {
-            b'"' => {
-                inside.string()?;
-                continue;
-            }
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth -= 1,
-            _ => (),
-        }
-        inside.rest = after;
-        if depth == 0 {
-            return Some(text.len() - after.len());
-        }
-    }
-}
-
-/// A word of eight bytes that are 1.
-const ONES: u64 = u64::MAX / 255;
-
-/// How many bytes stand before the next quote or backslash, or before the end.
-#[inline(always)]
-fn unescaped(text: &[u8]) -> usize {
-    const QUOTES: u64 = ONES * b'"' as u64;
-    const BACKSLASHES: u64 = ONES * b'\\' as u64;
-    // A byte that is zero borrows, as only bytes with a high bit could otherwise end up with one, and those are left out.
-    before(text, |word| {
-        let (quotes, backslashes) = (word ^ QUOTES, word ^ BACKSLASHES);
-        (quotes.wrapping_sub(ONES) | backslashes.wrapping_sub(ONES)) & !word
-    })
-}
-
-/// How many digits stand here.
-#[inline(always)]
-fn digits(text: &[u8]) -> usize {
-    const ZEROS: u64 = ONES * b'0' as u64;
-    const NINES_TO_HIGH_BIT: u64 = ONES * (0x80 - 10);
-    before(text, |word| {
-        let values = word ^ ZEROS;
-        values.wrapping_add(NINES_TO_HIGH_BIT) | values
-    })
-}
-
-/// How many bytes stand before the first one whose high bit `marks` sets, or before the end.
-///
-/// It is asked about eight bytes at once, the first one lowest, and may be wrong about those above the first mark. Names and
-/// values are short: this takes less than a call of memchr.
-#[inline(always)]
-fn before(text: &[u8], marks: impl Fn(u64) -> u64) -> usize {
-    let marked = |word: [u8; 8]| marks(u64::from_le_bytes(word)) & (ONES << 7);
-    let (words, rest) = text.as_chunks();
-    for (place, word) in words.iter().enumerate() {
-        let marked = marked(*word);
-        if marked != 0 {
-            return place * 8 + marked.trailing_zeros() as usize / 8;
-        }
-    }
-    let is_marked = |byte: &u8| marked([*byte, 0, 0, 0, 0, 0, 0, 0]) & 0x80 != 0;
-    let place = rest.iter().position(is_marked);
-    text.len() - rest.len() + place.unwrap_or(rest.len())
 }
 
 #[cfg(test)]

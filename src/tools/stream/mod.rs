@@ -2,12 +2,13 @@
 //! export reads.
 //!
 //! `reading` asks for the days and goes on where an export broke; `event` takes out of a line what is needed and no
-//! more; `seen` knows which events were there before.
+//! more, with `scanner`; `seen` knows which events were there before.
 //!
 //! **Invariant:** each event of the days is given once, or the reading fails.
 
 mod event;
 mod reading;
+mod scanner;
 mod seen;
 
 pub(super) use event::{Event, Wanted};
