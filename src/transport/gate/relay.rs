@@ -119,8 +119,25 @@ impl<'a> Relay<'a> {
         self.broken = true;
     }
 
-    /// Whether the lane should be read, with room made for it.
+    /// Whether the lane should be read. A stream that has nothing to say, and an answer that has not begun, may stay so for
+    /// long: they hold no buffer, and [`Relay::read`] makes one.
     pub(super) fn wants_more(&mut self) -> bool {
+        let has_begun = self.head.is_some() && !self.is_stream();
+        if has_begun || self.sent < self.bytes.len() {
+            return self.make_room();
+        }
+        if self.bytes.capacity() > 0 {
+            self.bytes = Vec::new();
+            self.sent = 0;
+            self.filled = false;
+            self.claim = self.allowance.claim();
+        }
+        self.starved = false;
+        true
+    }
+
+    /// Makes room for reading; gives whether there is any.
+    fn make_room(&mut self) -> bool {
         if self.sent > 0 && self.sent >= self.bytes.len() / 2 {
             self.bytes.drain(..self.sent);
             self.sent = 0;
@@ -152,6 +169,9 @@ impl<'a> Relay<'a> {
 
     /// Reads once from the lane. `last`: the client's connection shall end with this answer.
     pub(super) fn read(&mut self, lane: &UnixStream, last: bool) {
+        if self.bytes.capacity() == 0 {
+            self.make_room();
+        }
         let start = self.bytes.len();
         let was_pending = self.is_pending();
         match recv(lane, spare_capacity(&mut self.bytes), RecvFlags::empty()) {
@@ -232,5 +252,45 @@ impl<'a> Relay<'a> {
             self.bytes.extend_from_slice(&data);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+
+    use super::super::limits::Limits;
+    use super::*;
+
+    const HEAD: &str =
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+    const EVENT: &str = "4\r\n: a\n\r\n";
+
+    #[test]
+    fn a_stream_holds_a_buffer_only_while_there_is_something_in_it() {
+        let asked = Head::parse(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", &Limits::default()).unwrap();
+        let allowance = Allowance::new(0);
+        let mut relay = Relay::new(&asked, &allowance);
+        let (mut writer, lane) = UnixStream::pair().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let mut reader = listener.accept().unwrap().0;
+
+        assert!(relay.wants_more());
+        assert_eq!(relay.bytes.capacity(), 0);
+        for part in [HEAD, EVENT, EVENT] {
+            writer.write_all(part.as_bytes()).unwrap();
+            relay.read(&lane, false);
+            assert!(relay.wants_more());
+            assert_eq!(relay.bytes, part.as_bytes());
+            relay.send(&client).unwrap();
+            assert!(relay.wants_more());
+            assert_eq!(relay.bytes.capacity(), 0);
+        }
+        let expected = [HEAD, EVENT, EVENT].concat();
+        let mut received = vec![0; expected.len()];
+        reader.read_exact(&mut received).unwrap();
+        assert_eq!(String::from_utf8(received).unwrap(), expected);
     }
 }
