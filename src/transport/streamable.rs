@@ -157,7 +157,7 @@ impl Outlet for Pending {
     }
 
     fn aside(&self, wait: &mut dyn FnMut()) {
-        // It holds its lane like a stream that stays open, and so it counts as one.
+        // It stays open as streams do, and so it counts as one.
         if let Some(_place) = self.streams.place() {
             self.crew.aside(wait);
         }

@@ -2,8 +2,9 @@
 //! not hold the call behind it, and a client that leaves is noticed.
 
 use std::io::{self, ErrorKind, IoSlice, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -16,10 +17,14 @@ use super::head::Head;
 use super::lane::Lane;
 use super::refusal::Refusal;
 use super::relay::Relay;
-use super::short_way::{Gone, ShortWay};
+use super::short_way::{Phase, ShortWay};
 
 /// In place of `write_stall` while the allowance for answers is used up.
 const STARVED_STALL: Duration = Duration::from_secs(1);
+
+/// How often the connection of a client is looked at that sends something while its stream lasts. It may have left, which a
+/// `poll` that is woken by those bytes cannot wait for.
+const TALKER_TIME: Duration = Duration::from_secs(1);
 
 /// How an exchange ended for the client's connection.
 pub(super) enum Outcome {
@@ -118,68 +123,115 @@ pub(super) fn exchange(
 impl Exchange<'_> {
     /// Waits until the answer has gone the short way and the client goes on, or until it has to come over the lane.
     fn await_short(&mut self, way: &ShortWay, lane: Lane) -> Passed {
+        let socket = Arc::clone(&lane.stream);
         let is_sent = self.request.is_none();
+        let give_back = |lane: Option<Lane>| {
+            if let Some(lane) = lane.filter(|_| is_sent) {
+                lane.give_back();
+            }
+        };
         // A lane that has not taken the whole request is watched as on the long way.
-        let (waited, own) = match is_sent {
+        let (mut waited, mut own) = match is_sent {
             true => match way.lend(lane) {
-                Ok(stream) => (self.wait_short(way, &stream), None),
+                Ok(()) => (self.wait_short(way, &socket), None),
                 Err(lane) => (Ok(()), Some(lane)),
             },
             false => (Ok(()), Some(lane)),
         };
-        let (gone, lent) = way.close();
-        let lane = own.or(lent);
-        match (gone, lane, waited) {
-            (Gone::Short(_), lane, waited) => {
-                if let Some(lane) = lane.filter(|_| is_sent) {
-                    lane.give_back();
+        loop {
+            let (phase, lent) = way.close();
+            let lane = own.take().or(lent);
+            return match (phase, lane, waited) {
+                (Phase::Stream, lane, Ok(())) => {
+                    give_back(lane);
+                    waited = self.wait_short(way, &socket);
+                    continue;
                 }
-                waited.map_or(Passed::Silent, |()| Passed::Answered)
-            }
-            (_, lane, Err(failure)) => Passed::Left(lane, failure),
-            (Gone::Partly(left), Some(lane), Ok(())) => {
-                self.relay.resume(left);
-                Passed::Over(lane)
-            }
-            (Gone::Long, Some(lane), Ok(())) => Passed::Over(lane),
-            // Nobody else takes the lane of an answer that has not gone.
-            (_, None, Ok(())) => Passed::Left(None, Failure::Server(Refusal::AnswerBroken)),
+                // Nothing else may be said within a stream.
+                (Phase::Stream, lane, Err(_)) => Passed::Left(lane, Failure::ClientLeft),
+                (Phase::Short(_), lane, waited) => {
+                    give_back(lane);
+                    waited.map_or(Passed::Silent, |()| Passed::Answered)
+                }
+                (_, lane, Err(failure)) => Passed::Left(lane, failure),
+                (Phase::Partly(left), Some(lane), Ok(())) => {
+                    self.relay.resume(left);
+                    Passed::Over(lane)
+                }
+                (Phase::Open | Phase::Long, Some(lane), Ok(())) => Passed::Over(lane),
+                // Nobody else takes the lane of an answer that has not gone.
+                (_, None, Ok(())) => Passed::Left(None, Failure::Server(Refusal::AnswerBroken)),
+            };
         }
     }
 
     /// Until there is something on one of the sockets, or the time is up: of the connection, after the answer; before it, of
-    /// waiting in this way.
-    fn wait_short(&self, way: &ShortWay, lane: &UnixStream) -> Result<(), Failure> {
-        let limits = &self.house.limits;
+    /// waiting in this way. A stream has no such time.
+    fn wait_short(&mut self, way: &ShortWay, lane: &UnixStream) -> Result<(), Failure> {
+        let house = self.house;
+        let limits = &house.limits;
         loop {
-            let gone_at = way.gone_at();
-            let time = match gone_at {
-                Some(at) => limits.idle_time.saturating_sub(at.elapsed()),
-                None => limits
+            let phase = way.phase();
+            let time = match phase {
+                Phase::Short(at) => limits.idle_time.saturating_sub(at.elapsed()),
+                // Nothing wakes this thread when a stream ends; it is in time to count the idle time from then on.
+                Phase::Stream => limits.idle_time.max(TALKER_TIME),
+                _ => limits
                     .idle_time
                     .min(limits.answer_time)
                     .saturating_sub(self.asked_at.elapsed()),
             };
             if time.is_zero() {
-                return match gone_at {
-                    Some(_) => Err(Failure::ClientLeft),
-                    None => Ok(()),
+                return match phase {
+                    Phase::Short(_) => Err(Failure::ClientLeft),
+                    _ => Ok(()),
                 };
             }
             let mut sockets = [
-                PollFd::new(lane, PollFlags::IN),
                 PollFd::new(self.client, PollFlags::IN | PollFlags::RDHUP),
+                PollFd::new(lane, PollFlags::IN),
             ];
-            match poll(&mut sockets, timespec(Some(time)).as_ref()) {
+            // Past its lane, an answer has nothing to do with what happens there.
+            let count = match phase {
+                Phase::Short(_) | Phase::Stream => 1,
+                Phase::Open | Phase::Partly(_) | Phase::Long => 2,
+            };
+            let watched = sockets.get_mut(..count).unwrap_or_default();
+            match poll(watched, timespec(Some(time)).as_ref()) {
                 Ok(0) | Err(Errno::INTR) => continue,
                 Ok(_) => {}
                 Err(_) => return Err(Failure::Server(Refusal::AnswerBroken)),
             }
-            let [_, client] = sockets.map(|socket| socket.revents());
-            return match client.intersects(PollFlags::HUP | PollFlags::ERR) {
-                true => Err(Failure::ClientLeft),
-                false => Ok(()),
-            };
+            let [client, _] = sockets.map(|socket| socket.revents());
+            if client.intersects(PollFlags::HUP | PollFlags::ERR) {
+                return Err(Failure::ClientLeft);
+            }
+            match way.phase() {
+                // The lane has its next request already.
+                Phase::Short(_) | Phase::Stream if client.is_empty() => {}
+                Phase::Stream => self.outlast(way, client)?,
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Waits for the end of a stream whose client is not just silent: it has closed its sending side, or sends what only the
+    /// end of the stream allows to read.
+    fn outlast(&mut self, way: &ShortWay, client: PollFlags) -> Result<(), Failure> {
+        if client.contains(PollFlags::RDHUP) {
+            self.half_closed.get_or_insert_with(Instant::now);
+        }
+        let time = match self.half_closed {
+            Some(since) => self
+                .house
+                .limits
+                .half_close_time
+                .saturating_sub(since.elapsed()),
+            None => TALKER_TIME,
+        };
+        match way.ends_within(time) || self.half_closed.is_none() {
+            true => Ok(()),
+            false => Err(Failure::ClientLeft),
         }
     }
 
@@ -240,7 +292,11 @@ impl Exchange<'_> {
         visit.depart();
         match failure {
             Failure::Server(refusal) if self.relay.began().is_none() => Outcome::Refused(refusal),
-            _ => Outcome::Cut,
+            _ => {
+                // Who writes to the client past this thread holds its socket, too.
+                let _ = self.client.shutdown(Shutdown::Both);
+                Outcome::Cut
+            }
         }
     }
 

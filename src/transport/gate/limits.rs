@@ -40,7 +40,7 @@ pub struct Limits {
     pub delivery_time: Duration,
     /// A client that has closed its sending side and waits for an answer, or hears a stream; then it counts as gone.
     pub half_close_time: Duration,
-    /// Requests at once behind the gate, streams included. One more waits.
+    /// Requests at once behind the gate, with those streams that do not go past their lane. One more waits.
     pub lanes: usize,
     /// A lane without a request; then it is closed, but for a few.
     pub lane_idle_time: Duration,

@@ -3,7 +3,7 @@
 //!
 //! A client's connection has a thread ([`Limits::connections`] of them at most). Each request is read whole, strictly and within
 //! limits; in one canonical form it goes over a lane, a Unix socket that only this process can reach, to tiny_http's listener,
-//! and the answer comes back the same way, or at once goes straight to the client ([`Writer`]). While it is awaited, the gate
+//! and the answer comes back the same way, or goes straight to the client ([`Writer`], [`Stream`]). While it is awaited, the gate
 //! notices that the client leaves, cuts the lane, and says so to the call ([`Departures`]).
 //!
 //! | file | what is in it |
@@ -13,7 +13,7 @@
 //! | `connection` | the loop of one client |
 //! | `head`, `target`, `chunks` | RFC 9112, strictly |
 //! | `exchange`, `relay`, `answer` | a request on its way in, its answer on its way out, on one thread |
-//! | `short_way` | an answer on its way past the lane |
+//! | `short_way`, `stream` | an answer on its way past the lane, whole or event by event |
 //! | `lane`, `place`, `reserve` | the connections to tiny_http, the socket they go to, and what is kept back for them |
 //! | `peer`, `departures` | what the side behind the gate learns of a client |
 //! | `limits`, `allowance`, `refusal` | what may be taken, what is, and what is said when it is too much |
@@ -37,6 +37,7 @@ mod refusal;
 mod relay;
 mod reserve;
 mod short_way;
+mod stream;
 mod target;
 
 pub use departures::{Departures, Watch};
@@ -44,3 +45,4 @@ pub use entrance::{Figures, Gate};
 pub use limits::Limits;
 pub use peer::Peer;
 pub use short_way::Writer;
+pub use stream::Stream;

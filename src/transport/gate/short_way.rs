@@ -1,19 +1,20 @@
-//! The short way of a whole answer: from the thread that made it straight to the client, past the lane and the gate's thread,
-//! which need not wake up for it. What the client does not take at once, streams, and answers whose head has to be changed go
-//! the long way, over the lane.
+//! The short way of an answer: from the thread that made it straight to the client, past the lane and the gate's thread,
+//! which need not wake up for it. What the client does not take of a whole answer at once, and answers whose head has to be
+//! changed, go the long way, over the lane. A stream goes on in [`Stream`].
 
 use std::io::{self, Write};
-use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
 
 use super::gatehouse::{Gatehouse, Guest};
 use super::lane::Lane;
+use super::stream::Stream;
 
-/// What an answer is written on: as a whole with [`Writer::finish`], or bit by bit. Dropped, it lets the lane's next request come.
+/// What an answer is written on: as a whole with [`Writer::finish`], or bit by bit from [`Writer::begin`] on. Dropped, it lets
+/// the lane's next request come.
 pub struct Writer {
     lane: Box<dyn Write + Send>,
     way: Option<Arc<ShortWay>>,
@@ -21,26 +22,27 @@ pub struct Writer {
 
 /// The short way for the answer to one request.
 pub(super) struct ShortWay {
-    house: Arc<Gatehouse>,
-    guest: Arc<Guest>,
+    pub(super) house: Arc<Gatehouse>,
+    pub(super) guest: Arc<Guest>,
     state: Mutex<State>,
+    /// The stream has.
+    ended: Condvar,
 }
 
 struct State {
     phase: Phase,
-    /// Of the request, once it was sent whole. Who ends the exchange gives it back.
+    /// Of the request, once it was sent whole. Who ends the exchange, or begins a stream, gives it back.
     lane: Option<Lane>,
 }
 
-enum Phase {
-    Open,
-    Gone(Gone),
-}
-
-/// Which way an answer has gone, or will have to go.
+/// Which way an answer goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Gone {
-    /// The short one, all of it.
+pub(super) enum Phase {
+    /// Not known yet.
+    Open,
+    /// The short one, event by event.
+    Stream,
+    /// The short one; all of it has gone, at this time.
     Short(Instant),
     /// The short one, but for so many bytes, which come over the lane.
     Partly(usize),
@@ -58,45 +60,79 @@ impl ShortWay {
             house,
             guest,
             state: Mutex::new(state),
+            ended: Condvar::new(),
         }
     }
 
-    /// Leaves the lane to whoever ends the exchange, and gives its socket, over which an answer may come all the same. The
-    /// lane comes back if the answer is with the client already.
-    pub(super) fn lend(&self, lane: Lane) -> Result<Arc<UnixStream>, Lane> {
+    /// Leaves the lane to whoever ends the exchange or begins a stream. It comes back if that has happened already.
+    pub(super) fn lend(&self, lane: Lane) -> Result<(), Lane> {
         let mut state = self.lock();
-        if let Phase::Gone(Gone::Short(_)) = state.phase {
+        if matches!(state.phase, Phase::Short(_) | Phase::Stream) {
             return Err(lane);
         }
-        let stream = Arc::clone(&lane.stream);
         state.lane = Some(lane);
-        Ok(stream)
+        Ok(())
     }
 
-    /// When the answer went this way, if it did.
-    pub(super) fn gone_at(&self) -> Option<Instant> {
-        match self.lock().phase {
-            Phase::Gone(Gone::Short(at)) => Some(at),
-            _ => None,
-        }
+    pub(super) fn phase(&self) -> Phase {
+        self.lock().phase
     }
 
     /// Leaves an answer that has not come yet the long way only, and gives the lane for it.
-    pub(super) fn close(&self) -> (Gone, Option<Lane>) {
+    pub(super) fn close(&self) -> (Phase, Option<Lane>) {
         let mut state = self.lock();
-        let gone = match state.phase {
-            Phase::Gone(gone) => gone,
-            Phase::Open => Gone::Long,
-        };
-        state.phase = Phase::Gone(gone);
-        (gone, state.lane.take())
+        if state.phase == Phase::Open {
+            state.phase = Phase::Long;
+        }
+        (state.phase, state.lane.take())
+    }
+
+    /// Waits for the end of a stream, no longer than `time`; gives whether it came.
+    pub(super) fn ends_within(&self, time: Duration) -> bool {
+        let waited = self
+            .ended
+            .wait_timeout_while(self.lock(), time, |state| state.phase == Phase::Stream);
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.phase != Phase::Stream
+    }
+
+    /// Takes this way for a stream. `false`: it has to go the long way, because the gate's thread wants it so, or because
+    /// the gate closes, which the answer has to say in its head.
+    fn begin_stream(&self) -> bool {
+        let mut state = self.lock();
+        let is_free = state.phase == Phase::Open && !self.house.is_closing();
+        if is_free {
+            state.phase = Phase::Stream;
+        }
+        is_free
+    }
+
+    /// The client has all of the stream.
+    pub(super) fn end_stream(&self) {
+        self.gone(&mut self.lock());
+        self.ended.notify_all();
+    }
+
+    fn gone(&self, state: &mut State) {
+        state.phase = Phase::Short(Instant::now());
+        if !self.guest.set_idle(true, &self.house) {
+            self.guest.cut();
+        }
+    }
+
+    /// The lane, which the answer does not need, is for the next request.
+    fn give_lane_back(&self) {
+        let lane = self.lock().lane.take();
+        if let Some(lane) = lane {
+            lane.give_back();
+        }
     }
 
     /// Sends what of a whole answer the client takes at once; gives how much that was: nothing while the gate closes, which
     /// the answer has to say in its head.
     fn send(&self, answer: &[u8]) -> usize {
         let mut state = self.lock();
-        if !matches!(state.phase, Phase::Open) || self.house.is_closing() {
+        if state.phase != Phase::Open || self.house.is_closing() {
             return 0;
         }
         let sent = loop {
@@ -113,13 +149,8 @@ impl ShortWay {
         };
         match answer.len() - sent {
             _ if sent == 0 => {}
-            0 => {
-                state.phase = Phase::Gone(Gone::Short(Instant::now()));
-                if !self.guest.set_idle(true, &self.house) {
-                    self.guest.cut();
-                }
-            }
-            left => state.phase = Phase::Gone(Gone::Partly(left)),
+            0 => self.gone(&mut state),
+            left => state.phase = Phase::Partly(left),
         }
         sent
     }
@@ -158,25 +189,33 @@ impl Writer {
         }
         // The lane's next request has to wait for its writer no longer than this.
         drop(self);
-        let lane = way.lock().lane.take();
-        if let Some(lane) = lane {
-            lane.give_back();
-        }
+        way.give_lane_back();
         Ok(())
+    }
+
+    /// Begins an answer of which nothing has been written and whose end is not known: with its chunked head and its first
+    /// chunks.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stream::write`].
+    pub fn begin(mut self, beginning: &[u8]) -> io::Result<Stream> {
+        let way = self.way.take().filter(|way| way.begin_stream());
+        let mut stream = match way {
+            None => Stream::over_lane(self.lane),
+            Some(way) => {
+                // The same here.
+                drop(self);
+                way.give_lane_back();
+                Stream::past_lane(way)
+            }
+        };
+        stream.write(beginning)?;
+        Ok(stream)
     }
 
     fn long(mut self, bytes: &[u8]) -> io::Result<()> {
         self.lane.write_all(bytes)?;
-        self.lane.flush()
-    }
-}
-
-impl Write for Writer {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.lane.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
         self.lane.flush()
     }
 }

@@ -383,6 +383,21 @@ fn a_stream_that_nobody_reads_holds_its_writer_and_is_cut() {
 }
 
 #[test]
+fn a_stream_whose_client_has_caught_up_holds_nothing_of_the_allowance() {
+    let stand = Stand::new(Limits::default());
+    let mut client = stand.client();
+    client.send(&get("/burst?4000000"));
+    assert_eq!(stand.next_event(), Event::Arrived);
+    stand.wait_until(|gate| gate.figures().answers_bytes > 0);
+    client.read_to("x\n\n");
+    assert_eq!(stand.next_event(), Event::WriterFreed);
+    stand.wait_until(|gate| gate.figures().answers_bytes == 0);
+    // The stream is still open.
+    assert_eq!(stand.gate.figures().connections, 1);
+    assert!(stand.events.try_recv().is_err());
+}
+
+#[test]
 fn a_client_that_closes_or_resets_while_it_waits_has_departed() {
     let stand = Stand::new(Limits {
         half_close_time: SHORT,

@@ -5,3 +5,4 @@ mod generated;
 mod limits;
 mod short_way;
 mod stand;
+mod streams;

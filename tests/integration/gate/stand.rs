@@ -8,7 +8,7 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use mixpanel_mcp_server::transport::gate::{Departures, Gate, Limits, Peer};
+use mixpanel_mcp_server::transport::gate::{Departures, Gate, Limits, Peer, Stream};
 use tiny_http::{Request, Server};
 
 /// Longer than anything here takes; a test that waits so long has failed.
@@ -20,18 +20,18 @@ pub(crate) const TOGETHER: usize = 20;
 /// What the server behind the gate reports.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Event {
-    /// A request to `/hang` or `/stream` has arrived.
+    /// A request to `/hang`, `/held`, or for a stream has arrived.
     Arrived,
     /// Its client has left.
     Departed,
-    /// The writer of a `/stream` or `/large` answer was told that nobody reads, or is through.
+    /// The writer of a stream, or of a `/large` or `/short` answer, was told that nobody reads, or is through.
     WriterFreed,
 }
 
 pub(crate) struct Stand {
     pub(crate) gate: Gate,
     pub(crate) events: Receiver<Event>,
-    /// Where an answer to `/held` waits.
+    /// Where an answer to `/held`, and the end of `/events`, wait.
     held: Arc<Barrier>,
     server: Arc<Server>,
     receivers: Vec<JoinHandle<()>>,
@@ -67,7 +67,7 @@ impl Stand {
         }
     }
 
-    /// Lets the answer to a `/held` go.
+    /// Lets the answer to a `/held` go, or one `/events` end.
     pub(crate) fn release(&self) {
         self.held.wait();
     }
@@ -177,6 +177,16 @@ impl Client {
         Answer { status, head, body }
     }
 
+    /// Reads `text`, which comes next, and nothing behind it.
+    #[track_caller]
+    pub(crate) fn read_exactly(&mut self, text: &str) {
+        while self.unread.len() < text.len() {
+            self.read_some();
+        }
+        let read: Vec<u8> = self.unread.drain(..text.len()).collect();
+        assert_eq!(String::from_utf8_lossy(&read), text);
+    }
+
     #[track_caller]
     fn read_some(&mut self) {
         let mut piece = [0; 64 * 1024];
@@ -269,13 +279,14 @@ fn serve(
                 drop((watch, kept));
             });
         }
-        "/stream" => {
+        "/stream" | "/burst" => {
             events.send(Event::Arrived).unwrap();
             let (told, freed) = (events.clone(), events.clone());
             let watch = departures.watch(&peer, move || {
                 let _ = told.send(Event::Departed);
             });
             let filler = query.parse().unwrap_or(0);
+            let is_endless = path == "/stream" && filler > 0;
             thread::spawn(move || {
                 let mut writer = request.into_writer();
                 let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -284,14 +295,54 @@ fn serve(
                 let mut write =
                     |bytes: &[u8]| writer.write_all(bytes).and_then(|()| writer.flush());
                 let mut going = write(head.as_bytes()).and_then(|()| write(event.as_bytes()));
-                // With filler it writes as fast as the client reads; without, one event is all.
-                while filler > 0 && going.is_ok() {
+                // With filler it writes as fast as the client reads; without, and in a burst, one event is all.
+                while is_endless && going.is_ok() {
                     going = write(event.as_bytes());
                 }
                 if filler > 0 {
                     let _ = freed.send(Event::WriterFreed);
-                } else {
+                }
+                if going.is_ok() {
                     thread::park();
+                }
+                drop(watch);
+            });
+        }
+        "/events" | "/comments" | "/lasting" => {
+            let writer = departures.writer(&peer, request);
+            let (told, freed, release) = (events.clone(), events.clone(), Arc::clone(release));
+            let (over, left) = channel();
+            let watch = departures.watch(&peer, move || {
+                let _ = told.send(Event::Departed);
+                let _ = over.send(());
+            });
+            events.send(Event::Arrived).unwrap();
+            let filler = query.parse().unwrap_or(0);
+            let is_lasting = path == "/lasting";
+            let write = match path {
+                "/comments" => Stream::offer,
+                _ => Stream::write,
+            };
+            thread::spawn(move || {
+                let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+                let event = format!("data: {}\n\n", "x".repeat(filler));
+                let event = format!("{:x}\r\n{event}\r\n", event.len());
+                let Ok(mut stream) = writer.begin(format!("{head}{event}").as_bytes()) else {
+                    return;
+                };
+                // With filler it writes until nobody takes it; without, one event is all.
+                if is_lasting {
+                    let _ = left.recv();
+                } else if filler > 0 {
+                    while write(&mut stream, event.as_bytes()).is_ok() {}
+                    let _ = freed.send(Event::WriterFreed);
+                    // The writer may learn it before the gate's thread does, which tells only those who still watch.
+                    let _ = left.recv();
+                } else {
+                    release.wait();
+                    drop(watch);
+                    let _ = stream.end(b"0\r\n\r\n");
+                    return;
                 }
                 drop(watch);
             });
