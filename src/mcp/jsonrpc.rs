@@ -61,18 +61,13 @@ impl Fault {
     }
 }
 
-/// What a message has around its id and its result: room for both.
-const FRAME_BYTES: usize = 96;
-
-/// The whole message that answers a request with a result that is JSON text already.
-pub fn result_message(id: &Value, result: &str) -> String {
-    let mut message = String::with_capacity(result.len() + FRAME_BYTES);
-    message.push_str(r#"{"jsonrpc":"2.0","id":"#);
-    message.push_str(&text_of(id));
-    message.push_str(r#","result":"#);
-    message.push_str(result);
-    message.push('}');
-    message
+/// The whole message that answers a request with a result that is JSON text already; written around it in its own memory, as
+/// a list of tools has 32 KB.
+pub fn result_message(id: &Value, mut result: String) -> String {
+    let frame = format!(r#"{{"jsonrpc":"2.0","id":{},"result":"#, text_of(id));
+    result.insert_str(0, &frame);
+    result.push('}');
+    result
 }
 
 /// A value as JSON text. Its `Display` gives the same in pieces, each of which is checked anew.
@@ -263,7 +258,7 @@ mod tests {
     #[test]
     fn an_answer_and_a_notification_have_the_json_of_json_rpc() {
         assert_eq!(
-            result_message(&"a".into(), "{}"),
+            result_message(&"a".into(), "{}".into()),
             r#"{"jsonrpc":"2.0","id":"a","result":{}}"#
         );
         assert_eq!(

@@ -26,7 +26,7 @@ const PRIVATE_TTL_MS: u64 = 60_000;
 /// The protocol's bound on the values of one completion.
 const COMPLETIONS_MAX: usize = 100;
 
-/// Room for what ends a result.
+/// Room for what ends a result, and for the message around it.
 const CLOSING_BYTES: usize = 512;
 
 const SERVER_INFO_KEY: &str = "io.modelcontextprotocol/serverInfo";
@@ -132,7 +132,7 @@ pub(super) fn at_once(
 /// The message that carries a result or a fault, with the HTTP status that the revision gives it.
 pub(super) fn reply(id: &Value, revision: Revision, answer: Result<String, Fault>) -> Reply {
     let (status, body) = match answer {
-        Ok(result) => (200, jsonrpc::result_message(id, &result)),
+        Ok(result) => (200, jsonrpc::result_message(id, result)),
         // Clients of the older revisions throw away the body of anything but 200.
         Err(fault) if revision.is_legacy() => (200, fault.message_for(id)),
         Err(fault) => {
@@ -215,7 +215,7 @@ pub(super) fn listen(id: &Value, cancellation: Cancellation, entry: Option<Entry
     let result = json!({"resultType": "complete", "_meta": meta}).to_string();
     Listening {
         acknowledgement,
-        farewell: jsonrpc::result_message(id, &result),
+        farewell: jsonrpc::result_message(id, result),
         refusal: Fault::new(
             jsonrpc::INTERNAL_ERROR,
             "no more subscriptions can be held now",

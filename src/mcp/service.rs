@@ -458,7 +458,7 @@ impl Service {
         };
         Reply {
             session,
-            ..Reply::new(200, jsonrpc::result_message(id, &result))
+            ..Reply::new(200, jsonrpc::result_message(id, result))
         }
     }
 

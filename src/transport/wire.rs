@@ -1,7 +1,10 @@
 //! HTTP answers as bytes. Head and body leave in one write: two small ones would meet Nagle's algorithm and
 //! delayed acknowledgements, 44 ms a request.
 
+use std::io::Write as _;
 use std::time::SystemTime;
+
+use httpdate::HttpDate;
 
 use super::gate::Writer;
 
@@ -59,19 +62,16 @@ impl<'a> Answer<'a> {
 
     /// Writes it. A client that has gone is nobody's fault, so there is no error.
     pub(super) fn write(self, writer: Writer) {
-        let room = if self.head_only { 0 } else { self.body.len() };
-        let mut bytes = head(self.status, self.content_type, &self.fields, room);
-        bytes.extend_from_slice(format!("Content-Length: {}\r\n\r\n", self.body.len()).as_bytes());
-        if !self.head_only {
-            bytes.extend_from_slice(self.body);
-        }
-        let _ = writer.finish(&bytes);
+        let mut head = head(self.status, self.content_type, &self.fields);
+        let _ = write!(head, "Content-Length: {}\r\n\r\n", self.body.len());
+        let body = if self.head_only { &[] } else { self.body };
+        let _ = writer.finish(&head, body);
     }
 }
 
 /// The head of an event stream, whose body comes in chunks.
 pub(super) fn stream_head(fields: &[String]) -> Vec<u8> {
-    let mut bytes = head(200, Some("text/event-stream"), fields, 0);
+    let mut bytes = head(200, Some("text/event-stream"), fields);
     bytes.extend_from_slice(
         b"Cache-Control: no-cache, no-transform\r\nX-Accel-Buffering: no\r\nTransfer-Encoding: chunked\r\n\r\n",
     );
@@ -91,15 +91,13 @@ const HEAD_BYTES: usize = 512;
 /// The chunk that ends a body.
 pub(super) const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
-/// `room`: for what follows it.
-fn head(status: u16, content_type: Option<&str>, fields: &[String], room: usize) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(HEAD_BYTES + room);
-    let date = httpdate::fmt_http_date(SystemTime::now());
-    bytes.extend_from_slice(
-        format!("HTTP/1.1 {status} {}\r\nDate: {date}\r\n", reason(status)).as_bytes(),
-    );
+fn head(status: u16, content_type: Option<&str>, fields: &[String]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(HEAD_BYTES);
+    let (reason, date) = (reason(status), HttpDate::from(SystemTime::now()));
+    // Writing to memory does not fail.
+    let _ = write!(bytes, "HTTP/1.1 {status} {reason}\r\nDate: {date}\r\n");
     if let Some(content_type) = content_type {
-        bytes.extend_from_slice(format!("Content-Type: {content_type}\r\n").as_bytes());
+        let _ = write!(bytes, "Content-Type: {content_type}\r\n");
     }
     for field in fields {
         // A line end in a field would let a value write fields of its own.

@@ -1,10 +1,11 @@
 //! The loop of one client: read a request with limits and deadlines, send it on, relay its answer, and again.
 
+use std::io::{self, Write as _};
+use std::mem;
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use std::{io, mem};
 
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -127,7 +128,7 @@ impl Connection<'_> {
         };
         let mut canonical = mem::take(&mut head.canonical);
         if head.framing != Framing::Length(0) {
-            canonical.extend_from_slice(format!("Content-Length: {}\r\n", body.len()).as_bytes());
+            let _ = write!(canonical, "Content-Length: {}\r\n", body.len());
         }
         peer.write(&mut canonical);
         canonical.extend_from_slice(b"\r\n");

@@ -1,7 +1,7 @@
 //! Who is behind a request. The gate writes it into a field of the request; only the gate can, because the field holds a
 //! random token of this process and clients' copies of it are dropped.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::sync::OnceLock;
 
@@ -46,7 +46,8 @@ impl Peer {
     pub(super) fn write(&self, head: &mut Vec<u8>) {
         let token = TOKEN.get().map_or("", String::as_str);
         let Peer { address, visit } = *self;
-        head.extend_from_slice(format!("{PEER_FIELD}: {token} {visit} {address}\r\n").as_bytes());
+        // Writing to memory does not fail.
+        let _ = write!(head, "{PEER_FIELD}: {token} {visit} {address}\r\n");
     }
 }
 

@@ -2,12 +2,12 @@
 //! which need not wake up for it. What the client does not take of a whole answer at once, and answers whose head has to be
 //! changed, go the long way, over the lane. A stream goes on in [`Stream`].
 
-use std::io::{self, Write};
+use std::io::{self, IoSlice, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::net::{SendFlags, send};
+use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 
 use super::gatehouse::{Gatehouse, Guest};
 use super::lane::Lane;
@@ -130,15 +130,16 @@ impl ShortWay {
 
     /// Sends what of a whole answer the client takes at once; gives how much that was: nothing while the gate closes, which
     /// the answer has to say in its head.
-    fn send(&self, answer: &[u8]) -> usize {
+    fn send(&self, head: &[u8], body: &[u8]) -> usize {
         let mut state = self.lock();
         if state.phase != Phase::Open || self.house.is_closing() {
             return 0;
         }
         let sent = loop {
-            match send(
+            match sendmsg(
                 &self.guest.stream,
-                answer,
+                &[IoSlice::new(head), IoSlice::new(body)],
+                &mut SendAncillaryBuffer::default(),
                 SendFlags::DONTWAIT | SendFlags::NOSIGNAL,
             ) {
                 Ok(count) => break count,
@@ -147,7 +148,7 @@ impl ShortWay {
                 Err(_) => break 0,
             }
         };
-        match answer.len() - sent {
+        match head.len() + body.len() - sent {
             _ if sent == 0 => {}
             0 => self.gone(&mut state),
             left => state.phase = Phase::Partly(left),
@@ -174,18 +175,18 @@ impl Writer {
         Writer::new(request, None)
     }
 
-    /// Writes an answer of which nothing has been written: head and body, with its length in the head.
+    /// Writes an answer of which nothing has been written; its length is in the head. Both leave in one write.
     ///
     /// # Errors
     ///
     /// The client has gone, or what is behind the gate is closed.
-    pub fn finish(mut self, answer: &[u8]) -> io::Result<()> {
+    pub fn finish(mut self, head: &[u8], body: &[u8]) -> io::Result<()> {
         let Some(way) = self.way.take() else {
-            return self.long(answer);
+            return self.long(head, body, 0);
         };
-        let sent = way.send(answer);
-        if sent < answer.len() {
-            return self.long(answer.get(sent..).unwrap_or_default());
+        let sent = way.send(head, body);
+        if sent < head.len() + body.len() {
+            return self.long(head, body, sent);
         }
         // The lane's next request has to wait for its writer no longer than this.
         drop(self);
@@ -214,8 +215,15 @@ impl Writer {
         Ok(stream)
     }
 
-    fn long(mut self, bytes: &[u8]) -> io::Result<()> {
-        self.lane.write_all(bytes)?;
+    /// Over the lane, what comes after the bytes that were `sent`. tiny_http's writer has no write for two pieces.
+    fn long(mut self, head: &[u8], body: &[u8], sent: usize) -> io::Result<()> {
+        let body = body
+            .get(sent.saturating_sub(head.len())..)
+            .unwrap_or_default();
+        match head.get(sent..) {
+            Some(head @ [_, ..]) => self.lane.write_all(&[head, body].concat())?,
+            _ => self.lane.write_all(body)?,
+        }
         self.lane.flush()
     }
 }

@@ -367,7 +367,7 @@ fn serve(
             let writer = departures.writer(&peer, request);
             let freed = events.clone();
             thread::spawn(move || {
-                let _ = writer.finish(&whole(&"x".repeat(length)));
+                let _ = writer.finish(&head(length), "x".repeat(length).as_bytes());
                 let _ = freed.send(Event::WriterFreed);
             });
         }
@@ -377,7 +377,7 @@ fn serve(
             events.send(Event::Arrived).unwrap();
             thread::spawn(move || {
                 release.wait();
-                let _ = writer.finish(&whole("held"));
+                let _ = writer.finish(&head(4), b"held");
             });
         }
         "/unread" => answer(request, "not read"),
@@ -428,9 +428,8 @@ fn answer(request: Request, text: &str) {
     write(request, answer.as_bytes());
 }
 
-fn whole(body: &str) -> Vec<u8> {
-    let length = body.len();
-    format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}").into_bytes()
+fn head(length: usize) -> Vec<u8> {
+    format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n").into_bytes()
 }
 
 fn write(request: Request, answer: &[u8]) {
