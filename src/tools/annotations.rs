@@ -205,7 +205,7 @@ fn list_annotations(ask: &Ask, args: ListAnnotations) -> Result<Answer, Failure>
     let found = annotations.len();
     let limit = args.limit.map_or(LIMIT_DEFAULT, |limit| limit.0 as usize);
     let items = annotations.iter().take(limit).map(annotation_json);
-    let (items, _) = ask.fitting(items, Value::clone);
+    let (items, _) = ask.fitting_values(items);
     let days = match (from, to) {
         (None, None) => String::new(),
         (Some(from), None) => format!(" from {from} on"),
@@ -320,7 +320,7 @@ fn list_annotation_tags(ask: &Ask, args: ListAnnotationTags) -> Result<Answer, F
     let project = ask.project(args.project_id.as_ref())?;
     let tags = ask.mixpanel()?.app.annotation_tags(&project)?;
     let limit = args.limit.map_or(LIMIT_DEFAULT, |limit| limit.0 as usize);
-    let (items, _) = ask.fitting(tags.iter().take(limit).map(tag_json), Value::clone);
+    let (items, _) = ask.fitting_values(tags.iter().take(limit).map(tag_json));
     let mut summary = format!(
         "{} in project {project}",
         counted(tags.len(), "annotation tag")

@@ -134,18 +134,34 @@ impl Ask {
         items: impl IntoIterator<Item = T>,
         json: impl Fn(&T) -> Value,
     ) -> (Vec<T>, bool) {
-        let mut left = self.data_bytes_max();
-        let mut fitting = Vec::new();
-        for item in items {
-            // One more for the comma.
-            match left.checked_sub(bytes_of(&json(&item)) + 1) {
-                Some(rest) => left = rest,
-                None => return (fitting, false),
-            }
-            fitting.push(item);
-        }
-        (fitting, true)
+        fitting(self.data_bytes_max(), items, |item| bytes_of(&json(item)))
     }
+
+    /// The same of items that are what goes out.
+    pub(super) fn fitting_values(
+        &self,
+        items: impl IntoIterator<Item = Value>,
+    ) -> (Vec<Value>, bool) {
+        fitting(self.data_bytes_max(), items, bytes_of)
+    }
+}
+
+fn fitting<T>(
+    bytes_max: usize,
+    items: impl IntoIterator<Item = T>,
+    bytes: impl Fn(&T) -> usize,
+) -> (Vec<T>, bool) {
+    let mut left = bytes_max;
+    let mut fitting = Vec::new();
+    for item in items {
+        // One more for the comma.
+        match left.checked_sub(bytes(&item) + 1) {
+            Some(rest) => left = rest,
+            None => return (fitting, false),
+        }
+        fitting.push(item);
+    }
+    (fitting, true)
 }
 
 /// The length of a value as JSON text, which is not made for it.

@@ -273,7 +273,7 @@ fn list_experiments(ask: &Ask, args: ListExperiments) -> Result<Answer, Failure>
     let found = experiments.len();
     let most = args.limit.map_or(LISTED_DEFAULT, |limit| limit.0 as usize);
     let rows = experiments.iter().take(most).map(told);
-    let (rows, _) = ask.fitting(rows, Value::clone);
+    let (rows, _) = ask.fitting_values(rows);
     let truncated = rows.len() < found;
     let mut summary = format!("workspace {place}: {}", counted(found, "experiment"));
     if truncated {

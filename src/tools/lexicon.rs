@@ -197,7 +197,7 @@ fn list_schemas(ask: &Ask, args: ListSchemas) -> Result<Answer, Failure> {
     }
     let found = schemas.len();
     let limit = args.limit.map_or(LIMIT_DEFAULT, |limit| limit.0 as usize);
-    let (items, _) = ask.fitting(schemas.iter().take(limit).map(entry_json), Value::clone);
+    let (items, _) = ask.fitting_values(schemas.iter().take(limit).map(entry_json));
     let mut summary = match (found, known) {
         (0, 0) => format!("{asked}: none"),
         (0, known) => format!("{asked}: none of {known}; ask without search to see all"),

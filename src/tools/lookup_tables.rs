@@ -83,7 +83,7 @@ fn list_lookup_tables(ask: &Ask, args: ListLookupTables) -> Result<Answer, Failu
         .iter()
         .take(limit)
         .map(|table| json!({"lookup_table_id": table.id, "name": table.name}));
-    let (items, _) = ask.fitting(items, Value::clone);
+    let (items, _) = ask.fitting_values(items);
     let mut summary = format!(
         "{} in project {project}",
         counted(tables.len(), "lookup table")

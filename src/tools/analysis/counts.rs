@@ -160,7 +160,7 @@ fn count_events_by(ask: &Ask, args: CountEventsBy) -> Result<Answer, Failure> {
         item.insert("unique_users".into(), users.into());
         Value::from(item)
     });
-    let (items, _) = ask.fitting(items, Value::clone);
+    let (items, _) = ask.fitting_values(items);
     let others = ranked.get(items.len()..).unwrap_or_default();
     let (all_users, all_exact) = tally.uniques.all();
     let is_exact = all_exact && tally.uniques.groups_are_exact();

@@ -416,7 +416,7 @@ fn analyze_funnel(ask: &Ask, args: AnalyzeFunnel) -> Result<Answer, Failure> {
             group.insert("steps".into(), tally.json(&names, scaled));
             Value::from(group)
         });
-        let (items, _) = ask.fitting(items, Value::clone);
+        let (items, _) = ask.fitting_values(items);
         if items.len() < all {
             summary += &format!(
                 "; {} of {all} groups are listed: raise limit (at most 1000) for more",

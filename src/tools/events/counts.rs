@@ -137,7 +137,7 @@ fn count_all(
         .ranked
         .iter()
         .map(|(event, figure)| json!({"event": event, "count": rounded(*figure)}));
-    let (items, _) = ask.fitting(items.take(EVENTS_LISTED_MAX), Value::clone);
+    let (items, _) = ask.fitting_values(items.take(EVENTS_LISTED_MAX));
     let cut = items.len() < all.ranked.len();
     let mut summary = match all.ranked.as_slice() {
         [] => all.nothing(&place),

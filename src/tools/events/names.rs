@@ -231,7 +231,7 @@ fn listed(
 ) -> Answer {
     let limit = limit.map_or(LIMIT_DEFAULT, |limit| limit.0 as usize);
     let number = found.len();
-    let (items, _) = ask.fitting(found.into_iter().take(limit), Value::clone);
+    let (items, _) = ask.fitting_values(found.into_iter().take(limit));
     let cut = items.len() < number;
     let all_known = known < NAMES_MAX as usize;
     if !all_known {

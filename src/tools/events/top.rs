@@ -1,6 +1,6 @@
 //! Which events came most.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::figures::{Counts, check_steps, exactly, is_one, rounded};
 use crate::mcp::args::{Arg as _, Date, Id, Int, args};
@@ -115,7 +115,7 @@ fn get_top_events(ask: &Ask, args: TopEvents) -> Result<Answer, Failure> {
             }
             item
         });
-    let (items, _) = ask.fitting(items.take(limit), Value::clone);
+    let (items, _) = ask.fitting_values(items.take(limit));
     let cut = items.len() < all.ranked.len();
     let place = span(&project, range);
     let mut summary = match all.ranked.as_slice() {
@@ -166,7 +166,7 @@ fn get_todays_top_events(ask: &Ask, args: TodaysTopEvents) -> Result<Answer, Fai
         }
         item
     });
-    let (items, _) = ask.fitting(items.take(limit), Value::clone);
+    let (items, _) = ask.fitting_values(items.take(limit));
     let cut = items.len() < events.len();
     let what = exactly(count);
     let mut summary = match events.first() {

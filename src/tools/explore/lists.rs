@@ -124,7 +124,7 @@ fn listed(
 ) -> Answer {
     let limit = limit.map_or(LIMIT_DEFAULT, |limit| limit.0 as usize);
     let number = found.len();
-    let (items, _) = ask.fitting(found.into_iter().take(limit), Value::clone);
+    let (items, _) = ask.fitting_values(found.into_iter().take(limit));
     let truncated = items.len() < number;
     if truncated {
         summary += &format!(

@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::mcp::args::{Arg as _, Id, Int, List, Text, args};
 use crate::mcp::shape::{Field, Shape};
@@ -136,7 +136,7 @@ fn query_profiles(ask: &Ask, args: QueryProfiles) -> Result<Answer, Failure> {
     let items = results.into_iter().skip(given).take(limit).map(
         |profile| json!({"distinct_id": profile.distinct_id, "properties": profile.properties}),
     );
-    let (items, fits) = ask.fitting(items, Value::clone);
+    let (items, fits) = ask.fitting_values(items);
     let mut skipped = 0;
     if items.is_empty() && !fits {
         // Else the cursor would stand still.

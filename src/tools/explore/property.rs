@@ -135,7 +135,7 @@ fn query_event_property(ask: &Ask, args: QueryEventProperty) -> Result<Answer, F
             }
             json
         });
-    let (items, _) = ask.fitting(items, Value::clone);
+    let (items, _) = ask.fitting_values(items);
     let is_cut = items.len() < number;
     // So many values as were asked for: there may be more.
     let may_be_more = values.is_none() && number >= limit as usize;

@@ -63,7 +63,7 @@ fn run_jql(ask: &Ask, args: RunJql) -> Result<Answer, Failure> {
         Value::Object(row) => Value::Object(row),
         other => json!({ "value": other }),
     });
-    let (items, _) = ask.fitting(items, Value::clone);
+    let (items, _) = ask.fitting_values(items);
     let mut summary = format!(
         "the script gave {} in project {project}",
         counted(found, "row")

@@ -113,7 +113,7 @@ fn get_flag_definitions(ask: &Ask, args: GetFlagDefinitions) -> Result<Answer, F
     let project = ask.project(args.project_id.as_ref())?;
     let definitions = ask.mixpanel()?.ingestion.flag_definitions(&project)?;
     let found = definitions.len();
-    let (definitions, is_whole) = ask.fitting(definitions, Value::clone);
+    let (definitions, is_whole) = ask.fitting_values(definitions);
     let mut summary = format!("project {project}: {} enabled", counted(found, "flag"));
     if !is_whole {
         summary += &format!("; truncated, {} are here", definitions.len());

@@ -206,7 +206,7 @@ fn list_feature_flags(ask: &Ask, args: ListFeatureFlags) -> Result<Answer, Failu
         .feature_flags(&project, place, with_archived)?;
     let found = flags.len();
     let most = args.limit.map_or(LISTED_DEFAULT, |limit| limit.0 as usize);
-    let (rows, _) = ask.fitting(flags.iter().take(most).map(told), Value::clone);
+    let (rows, _) = ask.fitting_values(flags.iter().take(most).map(told));
     let truncated = rows.len() < found;
     let mut summary = format!(
         "project {project}, workspace {place}: {}",

@@ -62,7 +62,7 @@ fn list(ask: &Ask, args: ListPipelines) -> Result<Answer, Failure> {
     let project = ask.project(args.project_id.as_ref())?;
     let pipelines = of_project(ask, &project)?;
     let found = pipelines.len();
-    let (pipelines, whole) = ask.fitting(pipelines, Value::clone);
+    let (pipelines, whole) = ask.fitting_values(pipelines);
     let mut summary = format!("project {project}: {}", counted(found, "data pipeline"));
     if !whole {
         summary.push_str(&format!(

@@ -116,7 +116,7 @@ fn get(ask: &Ask, args: GetPipelineStatus) -> Result<Answer, Failure> {
             Value::Array(tasks) => tasks,
             _ => Vec::new(),
         });
-        let (tasks, all) = ask.fitting(tasks.filter(Value::is_object), Value::clone);
+        let (tasks, all) = ask.fitting_values(tasks.filter(Value::is_object));
         whole = all;
         if !whole {
             summary.push_str(&format!(
@@ -138,7 +138,7 @@ fn syncs(ask: &Ask, project: &ProjectId, name: &str) -> Result<Answer, Failure> 
     };
     let found = syncs.len();
     let syncs = syncs.into_iter().filter(Value::is_object);
-    let (syncs, whole) = ask.fitting(syncs, Value::clone);
+    let (syncs, whole) = ask.fitting_values(syncs);
     let mut summary = format!(
         "project {project}, pipeline {}: {} synced",
         quoted(name),

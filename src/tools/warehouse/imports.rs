@@ -157,7 +157,7 @@ fn list(ask: &Ask, args: ListWarehouseImports) -> Result<Answer, Failure> {
     let project = ask.project(args.project_id.as_ref())?;
     let imports = ask.mixpanel()?.app.warehouse_imports(&project)?;
     let found = imports.len();
-    let (imports, whole) = ask.fitting(imports.into_iter().map(told), Value::clone);
+    let (imports, whole) = ask.fitting_values(imports.into_iter().map(told));
     Ok(Answer {
         summary: format!(
             "project {project}: {}{}",
@@ -282,7 +282,7 @@ fn history(ask: &Ask, args: OneWarehouseImport) -> Result<Answer, Failure> {
         .and_then(|run| run["status"].as_str())
         .map(|status| format!(", the last {status}"));
     let runs = runs.into_iter().filter(Value::is_object);
-    let (runs, whole) = ask.fitting(runs, Value::clone);
+    let (runs, whole) = ask.fitting_values(runs);
     Ok(Answer {
         summary: format!(
             "project {project}, warehouse import {id}: {}{}{}",
