@@ -15,6 +15,7 @@ use super::headers::Headers;
 use super::jsonrpc::{self, Fault};
 use super::result::{Outcome, ToolResult};
 use super::revision::Revision;
+use super::room;
 use super::rounds;
 use super::running::Entry;
 use super::service::{Listening, Reply, Service};
@@ -420,7 +421,7 @@ fn complete(service: &Service, params: &Map<String, Value>, call: &Call) -> Resu
 /// A result of these members; the stateless revision wants to know who answers and how long that holds.
 fn finish(service: &Service, revision: Revision, members: &[&str], keep: Keep) -> String {
     let bytes: usize = members.iter().map(|member| member.len()).sum();
-    let mut result = String::with_capacity(bytes + CLOSING_BYTES);
+    let mut result = room::of(bytes + CLOSING_BYTES);
     result.push('{');
     members.iter().for_each(|member| result.push_str(member));
     if !revision.is_legacy() {

@@ -20,6 +20,7 @@ mod mirrored;
 mod questions;
 pub mod result;
 pub mod revision;
+pub mod room;
 mod rounds;
 pub mod running;
 pub mod service;

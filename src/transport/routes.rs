@@ -181,7 +181,7 @@ impl Routes {
                     .as_ref()
                     .map(|id| format!("Mcp-Session-Id: {id}"));
                 let fields = [cors, session.into_iter().collect()].concat();
-                streamable::answer(writer, accepts, &fields, &reply);
+                streamable::answer(writer, accepts, &fields, reply);
             }
             Reception::Listen(_) if !accepts.stream => {
                 let text =

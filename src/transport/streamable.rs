@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use crate::mcp::call::{Cancellation, Outlet};
+use crate::mcp::room;
 use crate::mcp::service::{Listening, Reply};
 
 use super::crew::Crew;
@@ -58,7 +59,7 @@ impl Accepts {
 
 /// Answers a request on which nothing has been written: with JSON where the client takes it, and where the status says
 /// something that a stream, which is always 200, could not.
-pub(super) fn answer(writer: Writer, accepts: Accepts, fields: &[String], reply: &Reply) {
+pub(super) fn answer(writer: Writer, accepts: Accepts, fields: &[String], reply: Reply) {
     if accepts.json || reply.status != 200 {
         Answer::json(reply.status, &reply.body)
             .with_all(fields)
@@ -66,6 +67,7 @@ pub(super) fn answer(writer: Writer, accepts: Accepts, fields: &[String], reply:
     } else {
         EventStream::begin(writer, fields, &event("message", &reply.body)).end(None);
     }
+    room::give_back(reply.body);
 }
 
 /// The answer to a running request, in the form that it will have taken by the end.
@@ -111,7 +113,7 @@ impl Pending {
     pub(super) fn finish(&self, reply: Option<Reply>) {
         let form = std::mem::replace(&mut *self.lock(), Form::Ended);
         match (form, reply) {
-            (Form::Open(writer), Some(reply)) => answer(writer, self.accepts, &self.fields, &reply),
+            (Form::Open(writer), Some(reply)) => answer(writer, self.accepts, &self.fields, reply),
             (Form::Open(writer), None) if self.accepts.stream => {
                 EventStream::begin(writer, &self.fields, ": cancelled\n\n").end(None);
             }
