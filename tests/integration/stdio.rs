@@ -277,6 +277,8 @@ fn calls_beyond_those_that_may_run_or_wait_are_refused() {
     }
     let refused = server.answer(259, "tools/call", write());
     assert_eq!(refused["error"]["code"], -32603);
+    // A call that is cancelled before it asks would leave no request.
+    assert!(upstream.received(1), "two run");
     let params = json!({"requestId": 1});
     server.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}));
     assert!(upstream.received(2), "the next in the queue runs");
