@@ -97,6 +97,14 @@ impl Stand {
         self.events.recv_timeout(PATIENCE).unwrap()
     }
 
+    /// The two ends of a stream that is cut: its call is told, its writer is freed. Either may come first.
+    #[track_caller]
+    pub(crate) fn assert_cut(&self) {
+        let mut ends = [self.next_event(), self.next_event()];
+        ends.sort_by_key(|event| *event == Event::WriterFreed);
+        assert_eq!(ends, [Event::Departed, Event::WriterFreed]);
+    }
+
     /// A client that behaves is answered, and soon.
     #[track_caller]
     pub(crate) fn assert_serves(&self) {
