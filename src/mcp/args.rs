@@ -26,6 +26,13 @@ pub struct Id(pub String);
 /// A list of `MIN` to `MAX` items.
 pub struct List<T, const MIN: usize, const MAX: usize>(pub Vec<T>);
 
+impl Id {
+    /// As a number, which an id always is: it has at most 19 digits.
+    pub fn number(&self) -> u64 {
+        self.0.parse().unwrap_or_default()
+    }
+}
+
 impl<const MAX: usize> Arg for Text<MAX> {
     const SHAPE: Shape = Shape::Text { max: MAX };
     fn read(checked: &Value) -> Text<MAX> {

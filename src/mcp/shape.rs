@@ -106,6 +106,15 @@ pub enum Unknown {
 }
 
 impl Shape {
+    /// A list of any length: for answers.
+    pub const fn list(item: &'static Shape) -> Shape {
+        Shape::List {
+            item,
+            min: 0,
+            max: usize::MAX,
+        }
+    }
+
     /// The JSON Schema that [`Shape::faults`] enforces.
     pub fn schema(&self, unknown: Unknown) -> Value {
         match self {

@@ -25,14 +25,7 @@ pub(super) const TOOLS: &[Tool<Ask>] = &[
         effect: Effect::Reads,
         params: ListAnnotations::FIELDS,
         output: &[
-            Field::always(
-                "annotations",
-                Shape::List {
-                    item: &ANNOTATION,
-                    min: 0,
-                    max: usize::MAX,
-                },
-            ),
+            Field::always("annotations", Shape::list(&ANNOTATION)),
             Field::always("truncated", Shape::Flag),
         ],
         run: |ask, arguments| list_annotations(ask, ListAnnotations::read(arguments)),
@@ -80,14 +73,7 @@ pub(super) const TOOLS: &[Tool<Ask>] = &[
         effect: Effect::Reads,
         params: ListAnnotationTags::FIELDS,
         output: &[
-            Field::always(
-                "tags",
-                Shape::List {
-                    item: &TAG,
-                    min: 0,
-                    max: usize::MAX,
-                },
-            ),
+            Field::always("tags", Shape::list(&TAG)),
             Field::always("truncated", Shape::Flag),
         ],
         run: |ask, arguments| list_annotation_tags(ask, ListAnnotationTags::read(arguments)),
@@ -107,14 +93,7 @@ const ANNOTATION: Shape = Shape::Object(&[
     Field::always("annotation_id", Shape::Id),
     Field::always("date", Shape::Words).about("In the project's time zone."),
     Field::always("description", Shape::Words),
-    Field::always(
-        "tags",
-        Shape::List {
-            item: &TAG,
-            min: 0,
-            max: usize::MAX,
-        },
-    ),
+    Field::always("tags", Shape::list(&TAG)),
     Field::sometimes("author", Shape::Words),
 ]);
 
@@ -244,7 +223,7 @@ fn get_annotation(ask: &Ask, args: OneAnnotation) -> Result<Answer, Failure> {
     let annotation = ask
         .mixpanel()?
         .app
-        .annotation(&project, number(&args.annotation_id))?;
+        .annotation(&project, args.annotation_id.number())?;
     Ok(told("", &project, &annotation))
 }
 
@@ -275,7 +254,7 @@ fn update_annotation(ask: &Ask, args: UpdateAnnotation) -> Result<Answer, Failur
         description: args.description.as_ref().map(|text| text.0.as_str()),
         tags: tags.as_deref(),
     };
-    let id = number(&args.annotation_id);
+    let id = args.annotation_id.number();
     let annotation = ask
         .mixpanel()?
         .app
@@ -290,7 +269,7 @@ fn annotation_loss(ask: &Ask, arguments: &Value) -> Result<Option<Loss>, Failure
     let annotation = ask
         .mixpanel()?
         .app
-        .annotation(&project, number(&args.annotation_id))?;
+        .annotation(&project, args.annotation_id.number())?;
     let name = match in_short(&annotation.description) {
         note if note.is_empty() => annotation.id.to_string(),
         note => note,
@@ -308,7 +287,7 @@ fn annotation_loss(ask: &Ask, arguments: &Value) -> Result<Option<Loss>, Failure
 
 fn delete_annotation(ask: &Ask, args: OneAnnotation) -> Result<Answer, Failure> {
     let project = ask.project(args.project_id.as_ref())?;
-    let id = number(&args.annotation_id);
+    let id = args.annotation_id.number();
     ask.mixpanel()?.app.delete_annotation(&project, id)?;
     Ok(Answer {
         summary: format!("deleted annotation {id} of project {project}"),
@@ -382,13 +361,8 @@ fn moment(text: &str) -> Option<String> {
     is_plain.then(|| whole.replacen('T', " ", 1))
 }
 
-/// An id of at most 19 digits is always a number.
-fn number(id: &Id) -> u64 {
-    id.0.parse().unwrap_or_default()
-}
-
 fn numbers(ids: Option<List<Id, 0, 100>>) -> Option<Vec<u64>> {
-    ids.map(|List(ids)| ids.iter().map(number).collect())
+    ids.map(|List(ids)| ids.iter().map(Id::number).collect())
 }
 
 /// The answer about one annotation. `done`: what was done with it, and a space.

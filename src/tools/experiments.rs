@@ -23,14 +23,7 @@ pub(super) const TOOLS: &[Tool<Ask>] = &[
         effect: Effect::Reads,
         params: ListExperiments::FIELDS,
         output: &[
-            Field::always(
-                "experiments",
-                Shape::List {
-                    item: &ROW,
-                    min: 0,
-                    max: usize::MAX,
-                },
-            ),
+            Field::always("experiments", Shape::list(&ROW)),
             Field::always("truncated", Shape::Flag),
         ],
         run: |ask, arguments| list_experiments(ask, ListExperiments::read(arguments)),
@@ -135,14 +128,7 @@ const ROW: Shape = Shape::Object(&[
     Field::sometimes("hypothesis", Shape::Words),
     Field::sometimes("start_date", Shape::Words),
     Field::sometimes("end_date", Shape::Words),
-    Field::sometimes(
-        "tags",
-        Shape::List {
-            item: &Shape::Words,
-            min: 0,
-            max: usize::MAX,
-        },
-    ),
+    Field::sometimes("tags", Shape::list(&Shape::Words)),
     Field::sometimes("modified", Shape::Words),
 ]);
 

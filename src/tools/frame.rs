@@ -25,23 +25,12 @@ const DATED: &[Field] = &[
 ];
 const DRY_RUN: &str = "dry_run";
 const REHEARSED: &[Field] = &[Field::sometimes(DRY_RUN, Shape::Flag).about("Show, do not send.")];
-const WORDS: Shape = Shape::List {
-    item: &Shape::Words,
-    min: 0,
-    max: usize::MAX,
-};
+const WORDS: Shape = Shape::list(&Shape::Words);
 const WRITING: &[Field] = &[
     Field::sometimes("warnings", WORDS),
     Field::sometimes(DRY_RUN, Shape::Flag),
-    Field::sometimes(
-        "requests",
-        Shape::List {
-            item: &Shape::MapOf(&Shape::Words),
-            min: 0,
-            max: usize::MAX,
-        },
-    )
-    .about("What a dry run would have sent."),
+    Field::sometimes("requests", Shape::list(&Shape::MapOf(&Shape::Words)))
+        .about("What a dry run would have sent."),
 ];
 /// Arguments that are names of events or properties.
 const NAMES: &[&str] = &["event", "event_names", "steps", "born_event", "property"];

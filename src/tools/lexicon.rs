@@ -31,23 +31,12 @@ pub(super) const TOOLS: &[Tool<Ask>] = &[
         output: &[
             Field::always(
                 "schemas",
-                Shape::List {
-                    item: &Shape::Object(&[
-                        Field::always("entity_type", Shape::Words),
-                        Field::always("entity_name", Shape::Words),
-                        Field::sometimes("description", Shape::Words),
-                        Field::always(
-                            "properties",
-                            Shape::List {
-                                item: &Shape::Words,
-                                min: 0,
-                                max: usize::MAX,
-                            },
-                        ),
-                    ]),
-                    min: 0,
-                    max: usize::MAX,
-                },
+                Shape::list(&Shape::Object(&[
+                    Field::always("entity_type", Shape::Words),
+                    Field::always("entity_name", Shape::Words),
+                    Field::sometimes("description", Shape::Words),
+                    Field::always("properties", Shape::list(&Shape::Words)),
+                ])),
             ),
             Field::always("truncated", Shape::Flag),
         ],

@@ -27,14 +27,10 @@ pub(super) const TOOLS: &[Tool<Ask>] = &[
         output: &[
             Field::always(
                 "lookup_tables",
-                Shape::List {
-                    item: &Shape::Object(&[
-                        Field::always("lookup_table_id", Shape::Words),
-                        Field::always("name", Shape::Words),
-                    ]),
-                    min: 0,
-                    max: usize::MAX,
-                },
+                Shape::list(&Shape::Object(&[
+                    Field::always("lookup_table_id", Shape::Words),
+                    Field::always("name", Shape::Words),
+                ])),
             ),
             Field::always("truncated", Shape::Flag),
         ],

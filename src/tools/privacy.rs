@@ -78,11 +78,7 @@ const BEGUN: &[Field] = &[
     Field::always("tracking_id", Shape::Words).about("By which it is followed."),
     Field::always("users", Shape::Count),
 ];
-const IDS: Shape = Shape::List {
-    item: &Shape::Words,
-    min: 0,
-    max: usize::MAX,
-};
+const IDS: Shape = Shape::list(&Shape::Words);
 const STATES: &str =
     "PENDING, STAGING, STARTED, SUCCESS, FAILURE, REVOKED (cancelled), NOT_FOUND or UNKNOWN.";
 

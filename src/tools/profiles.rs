@@ -45,15 +45,11 @@ pub(super) const TOOLS: &[Tool<Ask>] = &[
         output: &[
             Field::always(
                 "events",
-                Shape::List {
-                    item: &Shape::Object(&[
-                        Field::always("event", Shape::Words),
-                        Field::sometimes("time", Shape::Words),
-                        Field::always("properties", Shape::MapOf(&Shape::Any)),
-                    ]),
-                    min: 0,
-                    max: usize::MAX,
-                },
+                Shape::list(&Shape::Object(&[
+                    Field::always("event", Shape::Words),
+                    Field::sometimes("time", Shape::Words),
+                    Field::always("properties", Shape::MapOf(&Shape::Any)),
+                ])),
             )
             .about("time: UTC, in projects from before 2023 the project's zone."),
             Field::always("counts", Shape::MapOf(&Shape::Count))

@@ -17,14 +17,7 @@ pub(super) const TOOLS: &[Tool<Ask>] = &[
         about: "Lists the Mixpanel projects that the service account can see: id, name, time zone, organization, role. Begin here when you do not know a project_id. Costs no query quota.",
         effect: Effect::Reads,
         params: &[],
-        output: &[Field::always(
-            "projects",
-            Shape::List {
-                item: &PROJECT,
-                min: 0,
-                max: usize::MAX,
-            },
-        )],
+        output: &[Field::always("projects", Shape::list(&PROJECT))],
         run: |ask, _| get_projects(ask),
     },
     Tool {
@@ -35,14 +28,7 @@ pub(super) const TOOLS: &[Tool<Ask>] = &[
         params: ProjectInfo::FIELDS,
         output: &[
             Field::always("project", PROJECT),
-            Field::always(
-                "workspaces",
-                Shape::List {
-                    item: &WORKSPACE,
-                    min: 0,
-                    max: usize::MAX,
-                },
-            ),
+            Field::always("workspaces", Shape::list(&WORKSPACE)),
         ],
         run: |ask, arguments| get_project_info(ask, ProjectInfo::read(arguments)),
     },
@@ -54,20 +40,16 @@ pub(super) const TOOLS: &[Tool<Ask>] = &[
         params: GetQuota::FIELDS,
         output: &[Field::always(
             "apis",
-            Shape::List {
-                item: &Shape::Object(&[
-                    Field::always("api", Shape::Words),
-                    Field::always("used", Shape::Count),
-                    Field::sometimes("per_hour", Shape::Count),
-                    Field::sometimes("left", Shape::Count),
-                    Field::always("running", Shape::Count),
-                    Field::sometimes("at_once", Shape::Count),
-                    Field::always("next_free_in_s", Shape::Count),
-                    Field::always("next_free_at", Shape::Words),
-                ]),
-                min: 0,
-                max: usize::MAX,
-            },
+            Shape::list(&Shape::Object(&[
+                Field::always("api", Shape::Words),
+                Field::always("used", Shape::Count),
+                Field::sometimes("per_hour", Shape::Count),
+                Field::sometimes("left", Shape::Count),
+                Field::always("running", Shape::Count),
+                Field::sometimes("at_once", Shape::Count),
+                Field::always("next_free_in_s", Shape::Count),
+                Field::always("next_free_at", Shape::Words),
+            ])),
         )],
         run: |ask, arguments| get_quota(ask, GetQuota::read(arguments)),
     },

@@ -18,14 +18,7 @@ pub(super) const TOOLS: &[Tool<Ask>] = &[
         effect: Effect::Reads,
         params: ListServiceAccounts::FIELDS,
         output: &[
-            Field::always(
-                "service_accounts",
-                Shape::List {
-                    item: &ACCOUNT,
-                    min: 0,
-                    max: usize::MAX,
-                },
-            ),
+            Field::always("service_accounts", Shape::list(&ACCOUNT)),
             Field::always("truncated", Shape::Flag),
         ],
         run: |ask, arguments| list(ask, ListServiceAccounts::read(arguments)),
@@ -89,11 +82,7 @@ const ACCOUNT: Shape = Shape::Object(&[
     Field::sometimes("last_used", Shape::Words),
     Field::sometimes("creator_id", Shape::Words),
 ]);
-const IDS: Shape = Shape::List {
-    item: &Shape::Id,
-    min: 0,
-    max: usize::MAX,
-};
+const IDS: Shape = Shape::list(&Shape::Id);
 const MEMBERSHIP: &[Field] = &[
     Field::always("service_account_ids", IDS),
     Field::always("project_ids", IDS),
@@ -184,7 +173,7 @@ fn list(ask: &Ask, args: ListServiceAccounts) -> Result<Answer, Failure> {
             ]));
         }
         Some(id) => (
-            app.service_accounts(number(id))?,
+            app.service_accounts(id.number())?,
             format!("organization {}", id.0),
         ),
         None => {
@@ -229,7 +218,7 @@ fn get(ask: &Ask, args: OneServiceAccount) -> Result<Answer, Failure> {
 }
 
 fn create(ask: &Ask, args: CreateServiceAccount) -> Result<Answer, Failure> {
-    let organization = number(&args.organization_id);
+    let organization = args.organization_id.number();
     let mut faults = Vec::new();
     if let Some(expires) = &args.expires
         && expires.0.parse::<jiff::Timestamp>().is_err()
@@ -288,8 +277,8 @@ fn deletion(ask: &Ask, arguments: &Value) -> Result<Option<Loss>, Failure> {
 
 fn delete(ask: &Ask, args: OneServiceAccount) -> Result<Answer, Failure> {
     let app = &ask.mixpanel()?.app;
-    let account = number(&args.service_account_id);
-    app.delete_service_account(number(&args.organization_id), account)?;
+    let account = args.service_account_id.number();
+    app.delete_service_account(args.organization_id.number(), account)?;
     Ok(Answer {
         summary: format!(
             "organization {}: service account {account} is deleted",
@@ -305,7 +294,7 @@ fn add(ask: &Ask, args: AddServiceAccounts) -> Result<Answer, Failure> {
     let accounts = numbers(&args.service_account_ids.0);
     let app = &ask.mixpanel()?.app;
     app.add_service_accounts(
-        number(&args.organization_id),
+        args.organization_id.number(),
         &roles(&projects, &parts),
         &accounts,
     )?;
@@ -326,7 +315,7 @@ fn add(ask: &Ask, args: AddServiceAccounts) -> Result<Answer, Failure> {
 fn removal(ask: &Ask, arguments: &Value) -> Result<Option<Loss>, Failure> {
     let args = RemoveServiceAccounts::read(arguments);
     let app = &ask.mixpanel()?.app;
-    let known = app.service_accounts(number(&args.organization_id))?;
+    let known = app.service_accounts(args.organization_id.number())?;
     let mut names = Vec::new();
     for id in numbers(&args.service_account_ids.0) {
         let account = known.iter().find(|account| account.id == id);
@@ -366,7 +355,7 @@ fn remove(ask: &Ask, args: RemoveServiceAccounts) -> Result<Answer, Failure> {
     let projects = projects(ask, args.project_ids.0.iter())?;
     let accounts = numbers(&args.service_account_ids.0);
     let app = &ask.mixpanel()?.app;
-    app.remove_service_accounts(number(&args.organization_id), &projects, &accounts)?;
+    app.remove_service_accounts(args.organization_id.number(), &projects, &accounts)?;
     let told: Vec<&str> = projects.iter().map(ProjectId::as_str).collect();
     Ok(Answer {
         summary: format!(
@@ -380,8 +369,8 @@ fn remove(ask: &Ask, args: RemoveServiceAccounts) -> Result<Answer, Failure> {
 
 fn one(ask: &Ask, args: &OneServiceAccount) -> Result<ServiceAccountDetails, Failure> {
     let (organization, account) = (
-        number(&args.organization_id),
-        number(&args.service_account_id),
+        args.organization_id.number(),
+        args.service_account_id.number(),
     );
     Ok(ask.mixpanel()?.app.service_account(organization, account)?)
 }
@@ -408,13 +397,8 @@ fn membership(accounts: &[u64], projects: &[ProjectId]) -> Map<String, Value> {
     ])
 }
 
-/// An id has at most 19 digits, so it always is a number.
-fn number(id: &Id) -> u64 {
-    id.0.parse().unwrap_or_default()
-}
-
 fn numbers(ids: &[Id]) -> Vec<u64> {
-    ids.iter().map(number).collect()
+    ids.iter().map(Id::number).collect()
 }
 
 fn account_json(account: &ServiceAccountDetails) -> Map<String, Value> {

@@ -46,19 +46,11 @@ const RETAINED: Shape = Shape::Object(&[
     Field::always("users", Shape::Count),
     Field::always(
         "returned",
-        Shape::List {
-            item: &Shape::Count,
-            min: 0,
-            max: usize::MAX,
-        },
+        Shape::list(&Shape::Count),
     ),
     Field::always(
         "percent",
-        Shape::List {
-            item: &Shape::Number,
-            min: 0,
-            max: usize::MAX,
-        },
+        Shape::list(&Shape::Number),
     )
     .about("Of the intervals that are over for all users of the cohort; overall, of the cohorts for which they are."),
 ]);

@@ -20,14 +20,7 @@ pub(super) const LIST_EVENTS: Tool<Ask> = Tool {
     effect: Effect::Reads,
     params: ListEvents::FIELDS,
     output: &[
-        Field::always(
-            "events",
-            Shape::List {
-                item: &Shape::Words,
-                min: 0,
-                max: usize::MAX,
-            },
-        ),
+        Field::always("events", Shape::list(&Shape::Words)),
         Field::always("truncated", Shape::Flag),
     ],
     run: |ask, arguments| list_events(ask, ListEvents::read(arguments)),
@@ -42,14 +35,10 @@ pub(super) const LIST_EVENT_PROPERTIES: Tool<Ask> = Tool {
     output: &[
         Field::always(
             "properties",
-            Shape::List {
-                item: &Shape::Object(&[
-                    Field::always("name", Shape::Words),
-                    Field::always("count", Shape::Count),
-                ]),
-                min: 0,
-                max: usize::MAX,
-            },
+            Shape::list(&Shape::Object(&[
+                Field::always("name", Shape::Words),
+                Field::always("count", Shape::Count),
+            ])),
         ),
         Field::always("truncated", Shape::Flag),
     ],
@@ -63,14 +52,7 @@ pub(super) const LIST_PROPERTY_VALUES: Tool<Ask> = Tool {
     effect: Effect::Reads,
     params: ListPropertyValues::FIELDS,
     output: &[
-        Field::always(
-            "values",
-            Shape::List {
-                item: &Shape::Words,
-                min: 0,
-                max: usize::MAX,
-            },
-        ),
+        Field::always("values", Shape::list(&Shape::Words)),
         Field::always("truncated", Shape::Flag),
     ],
     run: |ask, arguments| list_property_values(ask, ListPropertyValues::read(arguments)),

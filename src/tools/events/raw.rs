@@ -30,17 +30,13 @@ pub(super) const QUERY_EVENTS: Tool<Ask> = Tool {
     output: &[
         Field::always(
             "events",
-            Shape::List {
-                item: &Shape::Object(&[
-                    Field::always("event", Shape::Words),
-                    Field::sometimes("time", Shape::Words)
-                        .about("In UTC, or the project's zone for projects from before 2023."),
-                    Field::sometimes("distinct_id", Shape::Words),
-                    Field::always("properties", Shape::MapOf(&Shape::Any)),
-                ]),
-                min: 0,
-                max: usize::MAX,
-            },
+            Shape::list(&Shape::Object(&[
+                Field::always("event", Shape::Words),
+                Field::sometimes("time", Shape::Words)
+                    .about("In UTC, or the project's zone for projects from before 2023."),
+                Field::sometimes("distinct_id", Shape::Words),
+                Field::always("properties", Shape::MapOf(&Shape::Any)),
+            ])),
         ),
         Field::always("truncated", Shape::Flag),
     ],

@@ -20,16 +20,12 @@ pub(super) const LIST_WORKSPACES: Tool<Ask> = Tool {
     output: &[
         Field::always(
             "workspaces",
-            Shape::List {
-                item: &Shape::Object(&[
-                    Field::sometimes("workspace_id", Shape::Id),
-                    Field::sometimes("name", Shape::Words),
-                    Field::sometimes("is_default", Shape::Flag),
-                    Field::sometimes("is_global", Shape::Flag),
-                ]),
-                min: 0,
-                max: usize::MAX,
-            },
+            Shape::list(&Shape::Object(&[
+                Field::sometimes("workspace_id", Shape::Id),
+                Field::sometimes("name", Shape::Words),
+                Field::sometimes("is_default", Shape::Flag),
+                Field::sometimes("is_global", Shape::Flag),
+            ])),
         ),
         Field::always("truncated", Shape::Flag),
     ],
@@ -45,18 +41,14 @@ pub(super) const LIST_COHORTS: Tool<Ask> = Tool {
     output: &[
         Field::always(
             "cohorts",
-            Shape::List {
-                item: &Shape::Object(&[
-                    Field::always("cohort_id", Shape::Id),
-                    Field::always("name", Shape::Words),
-                    Field::sometimes("count", Shape::Count),
-                    Field::sometimes("description", Shape::Words),
-                    Field::sometimes("created", Shape::Words),
-                    Field::sometimes("is_hidden", Shape::Flag),
-                ]),
-                min: 0,
-                max: usize::MAX,
-            },
+            Shape::list(&Shape::Object(&[
+                Field::always("cohort_id", Shape::Id),
+                Field::always("name", Shape::Words),
+                Field::sometimes("count", Shape::Count),
+                Field::sometimes("description", Shape::Words),
+                Field::sometimes("created", Shape::Words),
+                Field::sometimes("is_hidden", Shape::Flag),
+            ])),
         ),
         Field::always("truncated", Shape::Flag),
     ],

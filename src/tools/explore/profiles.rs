@@ -31,14 +31,10 @@ pub(super) const QUERY_PROFILES: Tool<Ask> = Tool {
     output: &[
         Field::always(
             "profiles",
-            Shape::List {
-                item: &Shape::Object(&[
-                    Field::always("distinct_id", Shape::Words),
-                    Field::always("properties", Shape::MapOf(&Shape::Any)),
-                ]),
-                min: 0,
-                max: usize::MAX,
-            },
+            Shape::list(&Shape::Object(&[
+                Field::always("distinct_id", Shape::Words),
+                Field::always("properties", Shape::MapOf(&Shape::Any)),
+            ])),
         ),
         Field::sometimes("total", Shape::Count).about("All that fit; told with the first page."),
         Field::sometimes("next_cursor", Shape::Words).about("Absent: these were the last."),

@@ -22,15 +22,11 @@ pub(super) const QUERY_EVENT_PROPERTY: Tool<Ask> = Tool {
     output: &[
         Field::always(
             "series",
-            Shape::List {
-                item: &Shape::Object(&[
+            Shape::list(&Shape::Object(&[
                     Field::always("name", Shape::Words),
                     Field::sometimes("total", Shape::Number),
                     Field::always("values", Shape::MapOf(&Shape::Number)),
-                ]),
-                min: 0,
-                max: usize::MAX,
-            },
+                ])),
         )
         .about("Largest first; name is the property's value. total: of the whole range, only of events."),
         Field::always("truncated", Shape::Flag),

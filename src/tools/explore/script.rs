@@ -19,15 +19,8 @@ pub(super) const RUN_JQL: Tool<Ask> = Tool {
     effect: Effect::Reads,
     params: RunJql::FIELDS,
     output: &[
-        Field::always(
-            "rows",
-            Shape::List {
-                item: &Shape::MapOf(&Shape::Any),
-                min: 0,
-                max: usize::MAX,
-            },
-        )
-        .about("What is no object stands in value."),
+        Field::always("rows", Shape::list(&Shape::MapOf(&Shape::Any)))
+            .about("What is no object stands in value."),
         Field::always("truncated", Shape::Flag),
     ],
     run: |ask, arguments| run_jql(ask, RunJql::read(arguments)),

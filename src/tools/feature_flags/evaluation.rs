@@ -31,14 +31,7 @@ pub(super) const GET_FLAG_DEFINITIONS: Tool<Ask> = Tool {
     effect: Effect::Reads,
     params: GetFlagDefinitions::FIELDS,
     output: &[
-        Field::always(
-            "definitions",
-            Shape::List {
-                item: &Shape::MapOf(&Shape::Any),
-                min: 0,
-                max: usize::MAX,
-            },
-        ),
+        Field::always("definitions", Shape::list(&Shape::MapOf(&Shape::Any))),
         Field::always("truncated", Shape::Flag),
     ],
     run: |ask, arguments| get_flag_definitions(ask, GetFlagDefinitions::read(arguments)),

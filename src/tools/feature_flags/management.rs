@@ -22,14 +22,7 @@ pub(super) const LIST_FEATURE_FLAGS: Tool<Ask> = Tool {
     effect: Effect::Reads,
     params: ListFeatureFlags::FIELDS,
     output: &[
-        Field::always(
-            "flags",
-            Shape::List {
-                item: &ROW,
-                min: 0,
-                max: usize::MAX,
-            },
-        ),
+        Field::always("flags", Shape::list(&ROW)),
         Field::always("truncated", Shape::Flag),
     ],
     run: |ask, arguments| list_feature_flags(ask, ListFeatureFlags::read(arguments)),
@@ -97,14 +90,7 @@ const ROW: Shape = Shape::Object(&[
     Field::sometimes("description", Shape::Words),
     Field::sometimes("status", Shape::Words),
     Field::sometimes("serving_method", Shape::Words),
-    Field::sometimes(
-        "tags",
-        Shape::List {
-            item: &Shape::Words,
-            min: 0,
-            max: usize::MAX,
-        },
-    ),
+    Field::sometimes("tags", Shape::list(&Shape::Words)),
     Field::sometimes("experiment_id", Shape::Words),
     Field::sometimes("modified", Shape::Words),
 ]);

@@ -10,15 +10,8 @@ use crate::mcp::tool::{Answer, Failure};
 use crate::tools::ask::{Ask, bad_arguments, counted, object};
 
 /// The names of the properties that a change is about.
-pub(super) const NAMES: Field = Field::always(
-    "properties",
-    Shape::List {
-        item: &Shape::Words,
-        min: 0,
-        max: usize::MAX,
-    },
-)
-.about("The names of those that change.");
+pub(super) const NAMES: Field = Field::always("properties", Shape::list(&Shape::Words))
+    .about("The names of those that change.");
 
 /// The most changes that are told to be at fault.
 const FAULTS_TOLD_MAX: usize = 20;

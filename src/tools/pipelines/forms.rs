@@ -27,14 +27,7 @@ pub(super) const CREATE_PIPELINE: Tool<Ask> = Tool {
     about: "Makes a data pipeline that exports a project's events each hour or day to storage or a warehouse. Its destination's secrets pass through this conversation. Deprecated by Mixpanel.",
     effect: Effect::Adds,
     params: CreatePipeline::FIELDS,
-    output: &[Field::always(
-        "pipeline_names",
-        Shape::List {
-            item: &Shape::Words,
-            min: 0,
-            max: usize::MAX,
-        },
-    )],
+    output: &[Field::always("pipeline_names", Shape::list(&Shape::Words))],
     run: |ask, arguments| create(ask, CreatePipeline::read(arguments)),
 };
 
@@ -46,15 +39,8 @@ pub(super) const UPDATE_PIPELINE: Tool<Ask> = Tool {
     params: UpdatePipeline::FIELDS,
     output: &[
         Field::always("pipeline_name", Shape::Words),
-        Field::always(
-            "changed",
-            Shape::List {
-                item: &Shape::Words,
-                min: 0,
-                max: usize::MAX,
-            },
-        )
-        .about("The names of the arguments that were done."),
+        Field::always("changed", Shape::list(&Shape::Words))
+            .about("The names of the arguments that were done."),
     ],
     run: |ask, arguments| update(ask, UpdatePipeline::read(arguments)),
 };

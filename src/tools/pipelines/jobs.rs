@@ -19,14 +19,7 @@ pub(super) const LIST_PIPELINES: Tool<Ask> = Tool {
     effect: Effect::Reads,
     params: ListPipelines::FIELDS,
     output: &[
-        Field::always(
-            "pipelines",
-            Shape::List {
-                item: &Shape::MapOf(&Shape::Any),
-                min: 0,
-                max: usize::MAX,
-            },
-        ),
+        Field::always("pipelines", Shape::list(&Shape::MapOf(&Shape::Any))),
         Field::always("truncated", Shape::Flag),
     ],
     run: |ask, arguments| list(ask, ListPipelines::read(arguments)),

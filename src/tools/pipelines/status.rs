@@ -23,11 +23,7 @@ pub(super) const GET_PIPELINE_STATUS: Tool<Ask> = Tool {
     run: |ask, arguments| get(ask, GetPipelineStatus::read(arguments)),
 };
 
-const LIST: Shape = Shape::List {
-    item: &Shape::MapOf(&Shape::Any),
-    min: 0,
-    max: usize::MAX,
-};
+const LIST: Shape = Shape::list(&Shape::MapOf(&Shape::Any));
 
 choice! {
     enum View {

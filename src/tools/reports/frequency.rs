@@ -9,7 +9,7 @@ use crate::mixpanel::{Frequency, FrequencyQuery, FrequencyUnit};
 use crate::tools::ask::{Ask, bad_arguments, counted, object, quoted, span, steps_fault};
 
 use super::split::{
-    CalendarUnit, Row, SEGMENTS_ASKED, by_segment, cut_note, keep_heaviest, list_of, on_expression,
+    CalendarUnit, Row, SEGMENTS_ASKED, by_segment, cut_note, keep_heaviest, on_expression,
     segments, unsplit,
 };
 
@@ -20,7 +20,7 @@ pub(super) const QUERY: Tool<Ask> = Tool {
     effect: Effect::Reads,
     params: QueryFrequency::FIELDS,
     output: &[
-        Field::always("periods", list_of(&PERIOD)).about(
+        Field::always("periods", Shape::list(&PERIOD)).about(
             "at_least: users active in at least 1, 2, 3, … addiction_units; no zeros at the end.",
         ),
         Field::always("truncated", Shape::Flag),
@@ -32,7 +32,7 @@ const PERIOD: Shape = Shape::Object(&[
     Field::always("date", Shape::Words),
     Field::sometimes("segment", Shape::Words),
     Field::always("users", Shape::Count),
-    Field::always("at_least", list_of(&Shape::Count)),
+    Field::always("at_least", Shape::list(&Shape::Count)),
 ]);
 
 args! {

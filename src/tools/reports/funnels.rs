@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::split::{
-    BUCKET_DAYS_MAX, CalendarUnit, SEGMENTS_ASKED, SEGMENTS_MAX, cut_note, heaviest, list_of,
-    on_expression, segments_max,
+    BUCKET_DAYS_MAX, CalendarUnit, SEGMENTS_ASKED, SEGMENTS_MAX, cut_note, heaviest, on_expression,
+    segments_max,
 };
 use crate::mcp::args::{Arg as _, Date, Id, Int, Text, args};
 use crate::mcp::shape::{Field, Shape};
@@ -34,7 +34,7 @@ pub(super) const LIST: Tool<Ask> = Tool {
     output: &[
         Field::always(
             "funnels",
-            list_of(&Shape::Object(&[
+            Shape::list(&Shape::Object(&[
                 Field::always("funnel_id", Shape::Id),
                 Field::always("name", Shape::Words),
                 Field::sometimes("steps", Shape::Words),
@@ -60,7 +60,7 @@ pub(super) const QUERY: Tool<Ask> = Tool {
     run: |ask, arguments| query_funnel(ask, QueryFunnel::read(arguments)),
 };
 
-const STEPS: Shape = list_of(&Shape::Object(&[
+const STEPS: Shape = Shape::list(&Shape::Object(&[
     Field::always("event", Shape::Words),
     Field::always("count", Shape::Count),
     Field::always("conversion_from_previous", Shape::Number),
@@ -69,10 +69,10 @@ const STEPS: Shape = list_of(&Shape::Object(&[
     Field::sometimes("seconds_from_start", Shape::Number),
 ]));
 
-const BREAKDOWN: Shape = list_of(&Shape::Object(&[
+const BREAKDOWN: Shape = Shape::list(&Shape::Object(&[
     Field::always("date", Shape::Words),
     Field::sometimes("segment", Shape::Words),
-    Field::always("counts", list_of(&Shape::Count)),
+    Field::always("counts", Shape::list(&Shape::Count)),
     Field::always("conversion", Shape::Number),
 ]));
 

@@ -8,8 +8,6 @@ use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 
 use crate::tools::ask::{Ask, object, quoted, whole};
 
-use super::split::list_of;
-
 /// How many series a summary names.
 const SERIES_NAMED: usize = 5;
 
@@ -22,7 +20,7 @@ pub(super) const QUERY: Tool<Ask> = Tool {
     output: &[
         Field::always("series", Shape::MapOf(&Shape::Any))
             .about("By event or metric, then as headers say, then by date."),
-        Field::always("headers", list_of(&Shape::Words)),
+        Field::always("headers", Shape::list(&Shape::Words)),
         Field::sometimes("from_date", Shape::Words),
         Field::sometimes("to_date", Shape::Words),
         Field::sometimes("computed_at", Shape::Words),

@@ -8,8 +8,7 @@ use jiff::civil;
 use serde_json::{Value, json};
 
 use super::split::{
-    CalendarUnit, Row, SEGMENTS_ASKED, by_segment, cut_note, keep_heaviest, list_of, on_expression,
-    unsplit,
+    CalendarUnit, Row, SEGMENTS_ASKED, by_segment, cut_note, keep_heaviest, on_expression, unsplit,
 };
 use crate::mcp::args::{Arg as _, Date, Id, Int, Text, args};
 use crate::mcp::shape::{Field, Shape};
@@ -33,9 +32,10 @@ pub(super) const QUERY: Tool<Ask> = Tool {
     effect: Effect::Reads,
     params: QueryRetention::FIELDS,
     output: &[
-        Field::always("cohorts", list_of(&COHORT))
+        Field::always("cohorts", Shape::list(&COHORT))
             .about("counts and rates (of users, 0 to 1) by interval, from the 0th on."),
-        Field::always("overall", list_of(&OVERALL)).about("Over cohorts whose interval is over."),
+        Field::always("overall", Shape::list(&OVERALL))
+            .about("Over cohorts whose interval is over."),
         Field::always("truncated", Shape::Flag),
     ],
     run: |ask, arguments| query_retention(ask, QueryRetention::read(arguments)),
@@ -45,13 +45,13 @@ const COHORT: Shape = Shape::Object(&[
     Field::always("date", Shape::Words),
     Field::sometimes("segment", Shape::Words),
     Field::always("users", Shape::Count),
-    Field::always("counts", list_of(&Shape::Count)),
-    Field::always("rates", list_of(&Shape::Number)),
+    Field::always("counts", Shape::list(&Shape::Count)),
+    Field::always("rates", Shape::list(&Shape::Number)),
 ]);
 
 const OVERALL: Shape = Shape::Object(&[
     Field::sometimes("segment", Shape::Words),
-    Field::always("rates", list_of(&Shape::Number)),
+    Field::always("rates", Shape::list(&Shape::Number)),
 ]);
 
 args! {

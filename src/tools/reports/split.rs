@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use serde_json::Value;
 
 use crate::mcp::args::choice;
-use crate::mcp::shape::Shape;
 use crate::mixpanel::Unit;
 use crate::mixpanel::expression::property;
 use crate::tools::ask::object;
@@ -154,15 +153,6 @@ pub(super) fn keep_heaviest<T>(
     let mut keep = keep.into_iter();
     rows.retain(|_| keep.next().unwrap_or_default());
     whole
-}
-
-/// A list of any length: what bounds it is how much was asked for.
-pub(super) const fn list_of(item: &'static Shape) -> Shape {
-    Shape::List {
-        item,
-        min: 0,
-        max: usize::MAX,
-    }
 }
 
 #[cfg(test)]

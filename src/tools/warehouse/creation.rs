@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::imports::{IMPORT, Schedule, answered, in_words, number};
+use super::imports::{IMPORT, Schedule, answered, in_words};
 use crate::mcp::args::{Arg as _, Id, Text, args, choice};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::WarehouseImportKind;
@@ -190,7 +190,9 @@ fn settings(args: CreateWarehouseImport) -> Result<Map<String, Value>, Vec<Strin
         ),
         (
             "custom_property_id",
-            args.custom_property_id.as_ref().map(|id| number(id).into()),
+            args.custom_property_id
+                .as_ref()
+                .map(|id| id.number().into()),
         ),
         (
             "property_key_column_name",
@@ -219,7 +221,7 @@ fn settings(args: CreateWarehouseImport) -> Result<Map<String, Value>, Vec<Strin
     settings.extend([
         (
             "warehouse_source_id".to_owned(),
-            number(&args.warehouse_source_id).into(),
+            args.warehouse_source_id.number().into(),
         ),
         ("table_params".to_owned(), args.table_params.into()),
         ("sync_mode".to_owned(), args.sync_mode.word().into()),

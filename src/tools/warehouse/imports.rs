@@ -80,11 +80,7 @@ pub(super) const GET_WAREHOUSE_IMPORT_HISTORY: Tool<Ask> = Tool {
 };
 
 /// Mixpanel's own members, which depend on the kind of import and of warehouse.
-const LIST: Shape = Shape::List {
-    item: &Shape::MapOf(&Shape::Any),
-    min: 0,
-    max: usize::MAX,
-};
+const LIST: Shape = Shape::list(&Shape::MapOf(&Shape::Any));
 pub(super) const IMPORT: &[Field] = &[
     Field::always("import_id", Shape::Id),
     Field::always("import", Shape::MapOf(&Shape::Any)).about("run_every is in nanoseconds."),
@@ -170,7 +166,7 @@ fn list(ask: &Ask, args: ListWarehouseImports) -> Result<Answer, Failure> {
 
 fn get(ask: &Ask, args: OneWarehouseImport) -> Result<Answer, Failure> {
     let project = ask.project(args.project_id.as_ref())?;
-    let id = number(&args.import_id);
+    let id = args.import_id.number();
     let import = ask.mixpanel()?.app.warehouse_import(&project, id)?;
     let summary = format!("project {project}: {}", in_words(id, &import));
     Ok(answered(summary, id, import))
@@ -183,7 +179,7 @@ fn replacement(ask: &Ask, arguments: &Value) -> Result<Option<Loss>, Failure> {
         return Ok(None);
     }
     let project = ask.project(args.project_id.as_ref())?;
-    let id = number(&args.import_id);
+    let id = args.import_id.number();
     let import = ask.mixpanel()?.app.warehouse_import(&project, id)?;
     let replaces = !import["databricks_params"].is_null();
     Ok(replaces.then(|| Loss {
@@ -203,7 +199,7 @@ fn update(ask: &Ask, args: UpdateWarehouseImport) -> Result<Answer, Failure> {
         ]));
     }
     let app = &ask.mixpanel()?.app;
-    let id = number(&args.import_id);
+    let id = args.import_id.number();
     let schedule = args.run_every.map(Schedule::nanoseconds);
     let (paused, schedule) = match (args.paused, schedule) {
         (Some(paused), Some(schedule)) => (paused, schedule),
@@ -232,7 +228,7 @@ fn update(ask: &Ask, args: UpdateWarehouseImport) -> Result<Answer, Failure> {
 fn deletion(ask: &Ask, arguments: &Value) -> Result<Option<Loss>, Failure> {
     let args = DeleteWarehouseImport::read(arguments);
     let project = ask.project(args.project_id.as_ref())?;
-    let id = number(&args.import_id);
+    let id = args.import_id.number();
     let import = ask.mixpanel()?.app.warehouse_import(&project, id)?;
     let data = match args.delete_data {
         Some(true) => " and all data that came in by it",
@@ -249,7 +245,7 @@ fn deletion(ask: &Ask, arguments: &Value) -> Result<Option<Loss>, Failure> {
 
 fn delete(ask: &Ask, args: DeleteWarehouseImport) -> Result<Answer, Failure> {
     let project = ask.project(args.project_id.as_ref())?;
-    let id = number(&args.import_id);
+    let id = args.import_id.number();
     let with_data = args.delete_data == Some(true);
     let app = &ask.mixpanel()?.app;
     app.delete_warehouse_import(&project, id, with_data)?;
@@ -262,7 +258,7 @@ fn delete(ask: &Ask, args: DeleteWarehouseImport) -> Result<Answer, Failure> {
 
 fn run(ask: &Ask, args: OneWarehouseImport) -> Result<Answer, Failure> {
     let project = ask.project(args.project_id.as_ref())?;
-    let id = number(&args.import_id);
+    let id = args.import_id.number();
     let run_id = ask.mixpanel()?.app.run_warehouse_import(&project, id)?;
     Ok(Answer {
         summary: format!(
@@ -274,7 +270,7 @@ fn run(ask: &Ask, args: OneWarehouseImport) -> Result<Answer, Failure> {
 
 fn history(ask: &Ask, args: OneWarehouseImport) -> Result<Answer, Failure> {
     let project = ask.project(args.project_id.as_ref())?;
-    let id = number(&args.import_id);
+    let id = args.import_id.number();
     let runs = ask.mixpanel()?.app.warehouse_import_history(&project, id)?;
     let found = runs.len();
     let last = runs
@@ -342,11 +338,6 @@ fn cut(whole: bool, left: usize) -> String {
             "; truncated, {left} of them are here: the rest is more than this client takes in one answer"
         ),
     }
-}
-
-/// An id has at most 19 digits, so it always is a number.
-pub(super) fn number(id: &Id) -> u64 {
-    id.0.parse().unwrap_or_default()
 }
 
 #[cfg(test)]
