@@ -17,6 +17,7 @@ pub mod headers;
 pub mod jsonrpc;
 pub mod methods;
 mod mirrored;
+mod object;
 mod questions;
 pub mod result;
 pub mod revision;

@@ -1,7 +1,7 @@
 //! Where messages come in: each is read, its revision told, and either answered at once or made a piece of work.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -31,7 +31,7 @@ const BATCH_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The server's side of the protocol: one for all transports.
 pub struct Service {
     pub(super) application: Box<dyn Application>,
-    pub(super) mirrored: Mirrored,
+    mirrored: OnceLock<Mirrored>,
     running: Running,
     questions: Questions,
     pub(super) sessions: Sessions,
@@ -168,12 +168,20 @@ impl Service {
     /// a stream.
     pub fn new(application: impl Application, question_time: Duration) -> Arc<Service> {
         Arc::new(Service {
-            mirrored: Mirrored::of(&application.tools(&Headers::default()).unwrap_or_default()),
+            mirrored: OnceLock::new(),
             application: Box::new(application),
             running: Running::default(),
             questions: Questions::new(question_time),
             sessions: Sessions::default(),
             dialogs: AtomicU64::new(0),
+        })
+    }
+
+    /// What clients mirror into header fields, read from the tools for the first call that may have some.
+    pub(super) fn mirrored(&self) -> &Mirrored {
+        self.mirrored.get_or_init(|| {
+            let tools = self.application.tools(&Headers::default());
+            Mirrored::of(&tools.unwrap_or_default())
         })
     }
 

@@ -3,9 +3,10 @@
 //! The schemas are flat (no `anyOf`, no lists of types, no `null`), because several clients and model
 //! providers refuse a whole tool list over one of these.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::day::{DAY_WORDS, Day};
+use super::object::Object;
 
 /// The most characters of a rejected value that a fault repeats.
 const GOT_CHARS_MAX: usize = 80;
@@ -115,40 +116,70 @@ impl Shape {
         }
     }
 
-    /// The JSON Schema that [`Shape::faults`] enforces.
-    pub fn schema(&self, unknown: Unknown) -> Value {
-        match self {
-            Shape::Any => json!({}),
-            Shape::Flag => json!({"type": "boolean"}),
-            // What an answer can only be need not be said in a model's context.
-            Shape::Count if unknown == Unknown::Open => json!({"type": "integer"}),
-            Shape::Id if unknown == Unknown::Open => json!({"type": "string"}),
-            Shape::Count => json!({"type": "integer", "minimum": 0}),
-            Shape::Number => json!({"type": "number"}),
-            Shape::Int { min, max } => json!({"type": "integer", "minimum": min, "maximum": max}),
-            Shape::Text { max } => json!({"type": "string", "minLength": 1, "maxLength": max}),
-            Shape::Words => json!({"type": "string"}),
-            Shape::Id => json!({"type": "string", "pattern": "^[0-9]{1,19}$"}),
-            // Which days there are is in the description: a pattern of them all costs a model more than it tells.
-            Shape::Date => json!({"type": "string"}),
-            Shape::OneOf(choices) => json!({"type": "string", "enum": choices}),
-            Shape::List { item, min, max } => {
-                let mut schema = json!({"type": "array", "items": item.schema(unknown)});
-                if *min > 0 {
-                    schema["minItems"] = (*min).into();
-                }
-                if *max < usize::MAX {
-                    schema["maxItems"] = (*max).into();
-                }
-                schema
-            }
-            // An empty schema is legal and means the same, but some clients warn of it.
-            Shape::MapOf(Shape::Any) => json!({"type": "object", "additionalProperties": true}),
-            Shape::MapOf(item) => {
-                json!({"type": "object", "additionalProperties": item.schema(unknown)})
-            }
-            Shape::Object(fields) => object_schema(fields, unknown),
+    /// Writes the JSON Schema that [`Shape::faults`] enforces, its members in the order of their names.
+    pub fn write_schema(&self, about: &str, unknown: Unknown, text: &mut Vec<u8>) {
+        if let Shape::Object(fields) = self {
+            return write_object_schema(fields, about, unknown, text);
         }
+        let mut schema = Object::begin(text);
+        match self {
+            // An empty schema is legal and means the same, but some clients warn of it.
+            Shape::MapOf(Shape::Any) => schema.put("additionalProperties", &true),
+            Shape::MapOf(item) => {
+                item.write_schema("", unknown, schema.member("additionalProperties"));
+            }
+            _ => (),
+        }
+        if !about.is_empty() {
+            schema.put("description", about);
+        }
+        let kind = match self {
+            Shape::Any => return schema.end(),
+            Shape::Flag => "boolean",
+            Shape::Count => {
+                // What an answer can only be need not be said in a model's context.
+                if unknown == Unknown::Refused {
+                    schema.put("minimum", &0);
+                }
+                "integer"
+            }
+            Shape::Number => "number",
+            Shape::Int { min, max } => {
+                schema.put("maximum", max);
+                schema.put("minimum", min);
+                "integer"
+            }
+            Shape::Text { max } => {
+                schema.put("maxLength", max);
+                schema.put("minLength", &1);
+                "string"
+            }
+            // Which days there are is in the description: a pattern of them all costs a model more than it tells.
+            Shape::Words | Shape::Date => "string",
+            Shape::Id => {
+                if unknown == Unknown::Refused {
+                    schema.put("pattern", "^[0-9]{1,19}$");
+                }
+                "string"
+            }
+            Shape::OneOf(choices) => {
+                schema.put("enum", choices);
+                "string"
+            }
+            Shape::List { item, min, max } => {
+                item.write_schema("", unknown, schema.member("items"));
+                if *max < usize::MAX {
+                    schema.put("maxItems", max);
+                }
+                if *min > 0 {
+                    schema.put("minItems", min);
+                }
+                "array"
+            }
+            Shape::MapOf(_) | Shape::Object(_) => "object",
+        };
+        schema.put("type", kind);
+        schema.end();
     }
 
     /// Every way in which `value` breaks this shape, each with its path. Empty means it fits.
@@ -241,33 +272,33 @@ impl Shape {
     }
 }
 
-/// The JSON Schema of an object with these members.
-pub fn object_schema(fields: &[Field], unknown: Unknown) -> Value {
-    let required: Vec<&str> = fields
-        .iter()
-        .filter(|field| field.required)
-        .map(|field| field.name)
-        .collect();
-    let mut properties = Map::new();
-    for field in fields {
-        let mut schema = field.shape.schema(unknown);
-        let about = field.about.trim();
-        if !about.is_empty() {
-            schema["description"] = about.into();
-        }
-        properties.insert(field.name.into(), schema);
-    }
-    let mut schema = json!({"type": "object"});
-    if !properties.is_empty() {
-        schema["properties"] = properties.into();
-    }
-    if !required.is_empty() {
-        schema["required"] = required.into();
-    }
+/// Writes the JSON Schema of an object with these fields, its members in the order of their names.
+pub fn write_object_schema(fields: &[Field], about: &str, unknown: Unknown, text: &mut Vec<u8>) {
+    let mut schema = Object::begin(text);
     if unknown == Unknown::Refused {
-        schema["additionalProperties"] = false.into();
+        schema.put("additionalProperties", &false);
     }
-    schema
+    if !about.is_empty() {
+        schema.put("description", about);
+    }
+    if !fields.is_empty() {
+        let mut properties = Object::begin(schema.member("properties"));
+        let mut last = "";
+        let after = |last| fields.iter().filter(move |field| field.name > last);
+        while let Some(field) = after(last).min_by_key(|field| field.name) {
+            last = field.name;
+            let text = properties.member(field.name);
+            field.shape.write_schema(field.about.trim(), unknown, text);
+        }
+        properties.end();
+    }
+    let required = fields.iter().filter(|field| field.required);
+    let required: Vec<&str> = required.map(|field| field.name).collect();
+    if !required.is_empty() {
+        schema.put("required", &required);
+    }
+    schema.put("type", "object");
+    schema.end();
 }
 
 /// Every way in which `value` breaks the shape of an object with these members.
@@ -343,6 +374,8 @@ fn in_short(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     const QUERY: Shape = Shape::Object(&[

@@ -60,7 +60,9 @@ impl Service {
         let modern = |headers: Option<&Headers>| {
             era::check_modern(method, params, headers)
                 .and_then(|()| match headers {
-                    Some(headers) if method == "tools/call" => self.mirrored.check(params, headers),
+                    Some(headers) if method == "tools/call" => {
+                        self.mirrored().check(params, headers)
+                    }
                     _ => Ok(()),
                 })
                 .map(|()| Revision::V2026_07_28)

@@ -1,12 +1,13 @@
 //! One row of a tool table, and the one way to call it.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::call::Call;
 use super::consent::{CONFIRM, Consent, Loss, consent};
 use super::jsonrpc::text_of;
+use super::object::Object;
 use super::result::{Outcome, ToolResult};
-use super::shape::{Field, Shape, Unknown, object_faults, object_schema};
+use super::shape::{Field, Shape, Unknown, object_faults, write_object_schema};
 
 /// What a call of a tool works with, and what the calls of all tools on it share: arguments and members of answers
 /// that no tool has to declare, read or write itself.
@@ -120,26 +121,26 @@ impl Failure {
 }
 
 impl<C: Context> Tool<C> {
-    /// The entry of this tool in `tools/list`. Hints that only say the protocol's default, or nothing beside
-    /// another one, are left out: a model's context is small.
-    pub fn definition(&self) -> Value {
-        let annotations = match &self.effect {
-            Effect::Reads => json!({"readOnlyHint": true}),
-            effect => json!({
-                "readOnlyHint": false,
-                "destructiveHint": effect.destroys(),
-                "idempotentHint": matches!(effect, Effect::Sets),
-            }),
-        };
-        json!({
-            "name": self.name,
-            "title": self.title,
-            "description": self.about,
-            "inputSchema": object_schema(&self.fields_in(), Unknown::Refused),
-            // Open, so what all answers share need not be said in each.
-            "outputSchema": object_schema(&self.fields_own(), Unknown::Open),
-            "annotations": annotations,
-        })
+    /// Writes the entry of this tool in `tools/list`. Hints that only say the protocol's default, or nothing beside
+    /// another one, are left out: a model's context is small. Members stand in the order of their names.
+    pub fn write_definition(&self, text: &mut Vec<u8>) {
+        let mut definition = Object::begin(text);
+        let mut annotations = Object::begin(definition.member("annotations"));
+        if !self.effect.reads() {
+            annotations.put("destructiveHint", &self.effect.destroys());
+            annotations.put("idempotentHint", &matches!(self.effect, Effect::Sets));
+        }
+        annotations.put("readOnlyHint", &self.effect.reads());
+        annotations.end();
+        definition.put("description", self.about);
+        let text = definition.member("inputSchema");
+        write_object_schema(&self.fields_in(), "", Unknown::Refused, text);
+        definition.put("name", self.name);
+        // Open, so what all answers share need not be said in each.
+        let text = definition.member("outputSchema");
+        write_object_schema(&self.fields_own(), "", Unknown::Open, text);
+        definition.put("title", self.title);
+        definition.end();
     }
 
     /// Checks the arguments, asks before it destroys, runs the tool and gives what the model reads.
@@ -262,6 +263,8 @@ impl<C: Context> Tool<C> {
 mod tests {
     use std::sync::Arc;
 
+    use serde_json::json;
+
     use super::super::call::{CallParts, Cancellation, ClientSide, Outlet};
     use super::super::headers::Headers;
     use super::super::revision::Revision;
@@ -295,6 +298,12 @@ mod tests {
 
     fn plain() -> Call {
         call(Revision::V2025_11_25, json!({}), ClientSide::default())
+    }
+
+    fn definition<C: Context>(tool: &Tool<C>) -> Value {
+        let mut text = Vec::new();
+        tool.write_definition(&mut text);
+        serde_json::from_slice(&text).unwrap()
     }
 
     #[track_caller]
@@ -419,7 +428,7 @@ mod tests {
                 })
             },
         };
-        let definition = NEXT.definition();
+        let definition = definition(&NEXT);
         assert_eq!(
             definition["inputSchema"]["properties"]["step"]["maximum"],
             9
@@ -520,7 +529,7 @@ mod tests {
 
     #[test]
     fn a_definition_publishes_what_is_checked() {
-        let definition = DOUBLE.definition();
+        let definition = definition(&DOUBLE);
         assert_eq!(
             definition["inputSchema"],
             json!({

@@ -1,6 +1,6 @@
 //! The Mixpanel server as the protocol's room sees it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value, json};
 
@@ -9,7 +9,6 @@ use crate::mcp::call::Call;
 use crate::mcp::headers::Headers;
 use crate::mcp::jsonrpc::{self, Fault};
 use crate::mcp::result::{Outcome, ToolResult};
-use crate::mcp::tool::Tool;
 use crate::mixpanel::Mixpanel;
 
 use super::ask::Ask;
@@ -25,19 +24,18 @@ pub struct MixpanelApplication {
     mixpanel: Mixpanel,
     sandbox: bool,
     offer: Offer,
-    /// What a request without wishes of its own is answered: the same bytes each time.
-    tools: Arc<str>,
+    /// What a request without wishes of its own is answered: the same bytes each time, made for the first.
+    tools: OnceLock<Arc<str>>,
 }
 
 impl MixpanelApplication {
     /// These tools on this Mixpanel; `sandbox`: it is an invented one, whose account everyone may use.
     pub fn new(mixpanel: Mixpanel, sandbox: bool, offer: Offer) -> MixpanelApplication {
-        let tools = definitions(&offer);
         MixpanelApplication {
             mixpanel,
             sandbox,
             offer,
-            tools,
+            tools: OnceLock::new(),
         }
     }
 
@@ -50,9 +48,18 @@ impl MixpanelApplication {
     }
 }
 
+/// The tools as a JSON array.
 fn definitions(offer: &Offer) -> Arc<str> {
-    let tools: Vec<Value> = offer.tools().map(Tool::definition).collect();
-    Value::from(tools).to_string().into()
+    let mut text = b"[".to_vec();
+    for tool in offer.tools() {
+        if text.len() > 1 {
+            text.push(b',');
+        }
+        tool.write_definition(&mut text);
+    }
+    text.push(b']');
+    // What is written of strings is whole.
+    String::from_utf8(text).unwrap_or_default().into()
 }
 
 impl Application for MixpanelApplication {
@@ -73,7 +80,8 @@ impl Application for MixpanelApplication {
     fn tools(&self, headers: &Headers) -> Result<Arc<str>, Fault> {
         let offer = self.offer.narrowed(headers)?;
         Ok(if *offer == self.offer {
-            self.tools.clone()
+            let tools = self.tools.get_or_init(|| definitions(&offer));
+            tools.clone()
         } else {
             definitions(&offer)
         })

@@ -173,11 +173,10 @@ pub fn listing() -> String {
     use crate::mcp::tool::Effect;
     let mut listing = String::new();
     for toolset in TOOLSETS {
-        let bytes: usize = toolset
-            .tools
-            .iter()
-            .map(|tool| tool.definition().to_string().len())
-            .sum();
+        let mut definitions = Vec::new();
+        for tool in toolset.tools {
+            tool.write_definition(&mut definitions);
+        }
         let default = if toolset.default {
             ", on by default"
         } else {
@@ -188,7 +187,7 @@ pub fn listing() -> String {
             toolset.name,
             toolset.about,
             toolset.tools.len(),
-            bytes / BYTES_A_TOKEN
+            definitions.len() / BYTES_A_TOKEN
         ));
         for tool in toolset.tools {
             let effect = match tool.effect {

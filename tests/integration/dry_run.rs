@@ -4,7 +4,7 @@ use mixpanel_mcp_server::tools;
 use serde_json::{Value, json};
 
 use crate::ingest::has;
-use crate::support::{Answer, Recorder, TestServer, Upstream, server};
+use crate::support::{Answer, Recorder, TestServer, Upstream, definition, server};
 
 const SECRET: &str = "a0b1c2d3e4f5a6b7";
 const TOKEN: (&str, &str) = ("MIXPANEL_PROJECT_TOKEN", SECRET);
@@ -26,7 +26,7 @@ fn body(request: &Value) -> Value {
 #[test]
 fn every_writing_tool_takes_dry_run_and_no_other_does() {
     for tool in tools::all() {
-        let definition = tool.definition();
+        let definition = definition(tool);
         let taken = &definition["inputSchema"]["properties"]["dry_run"];
         assert_eq!(taken.is_object(), !tool.effect.reads(), "{}", tool.name);
         if taken.is_object() {

@@ -3,6 +3,7 @@
 mod answer;
 pub(crate) mod process;
 pub(crate) mod program;
+mod published;
 pub(crate) mod recorder;
 pub(crate) mod schema;
 pub(crate) mod seeded;
@@ -13,6 +14,7 @@ mod wire;
 pub(crate) use answer::RecordedAnswer;
 pub(crate) use process::StdioServer;
 pub(crate) use program::Program;
+pub(crate) use published::{definition, schema};
 pub(crate) use recorder::{Exchange, Recorder};
 pub(crate) use seeded::Seeded;
 pub(crate) use server::TestServer;
