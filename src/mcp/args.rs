@@ -155,7 +155,7 @@ macro_rules! args {
             const SHAPE: $crate::mcp::shape::Shape = $crate::mcp::shape::Shape::Object($Args::FIELDS);
             fn read(checked: &serde_json::Value) -> $Args {
                 $Args { $($name: $crate::mcp::args::Arg::read(
-                    $crate::mcp::args::member(checked, $crate::mcp::args::plain(stringify!($name))),
+                    $crate::mcp::args::member(checked, const { $crate::mcp::args::plain(stringify!($name)) }),
                 ),)* }
             }
         }
