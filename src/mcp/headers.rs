@@ -5,21 +5,41 @@ use std::sync::Arc;
 /// Header fields, names in lower case, values trimmed; and whether their sender is trusted. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Headers {
-    fields: Arc<[(String, String)]>,
+    fields: Arc<Fields>,
     trusted: bool,
 }
 
+/// In one piece: a request has some ten fields, and each name and value in memory of its own would cost more than reading them.
+#[derive(Default)]
+struct Fields {
+    /// Names and values, one behind the other.
+    text: String,
+    /// Where in `text` each name ends, and its value.
+    ends: Vec<(usize, usize)>,
+}
+
 impl Headers {
-    /// Takes the fields in the order in which they came.
-    pub fn new<T: AsRef<str>>(fields: impl IntoIterator<Item = (T, T)>) -> Headers {
-        let trimmed = |(name, value): (T, T)| {
-            (
-                name.as_ref().to_ascii_lowercase(),
-                value.as_ref().trim_matches([' ', '\t']).to_owned(),
-            )
-        };
+    /// Takes the fields in the order in which they came. Goes through them twice.
+    pub fn new<'f>(fields: impl Iterator<Item = (&'f str, &'f str)> + Clone) -> Headers {
+        let (count, bytes) = fields
+            .clone()
+            .fold((0, 0), |(count, bytes), (name, value)| {
+                (count + 1, bytes + name.len() + value.len())
+            });
+        let mut text = String::with_capacity(bytes);
+        let mut ends = Vec::with_capacity(count);
+        for (name, value) in fields {
+            let start = text.len();
+            text.push_str(name);
+            if let Some(name) = text.get_mut(start..) {
+                name.make_ascii_lowercase();
+            }
+            let name_end = text.len();
+            text.push_str(value.trim_matches([' ', '\t']));
+            ends.push((name_end, text.len()));
+        }
         Headers {
-            fields: fields.into_iter().map(trimmed).collect(),
+            fields: Arc::new(Fields { text, ends }),
             trusted: false,
         }
     }
@@ -36,17 +56,48 @@ impl Headers {
 
     /// The first value of a field; `name` in lower case.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.fields
-            .iter()
-            .find(|(field, _)| field == name)
-            .map(|(_, value)| value.as_str())
+        self.iter()
+            .find(|(field, _)| *field == name)
+            .map(|(_, value)| value)
     }
 
     /// Every value of a field, since some may come only once.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.fields
-            .iter()
-            .filter(move |(field, _)| field == name)
-            .map(|(_, value)| value.as_str())
+        self.iter()
+            .filter(move |(field, _)| *field == name)
+            .map(|(_, value)| value)
+    }
+
+    /// All fields, as names and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let Fields { text, ends } = &*self.fields;
+        let piece = |start, end| text.get(start..end).unwrap_or_default();
+        let starts = [0].into_iter().chain(ends.iter().map(|(_, end)| *end));
+        starts
+            .zip(ends)
+            .map(move |(start, &(middle, end))| (piece(start, middle), piece(middle, end)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_found_by_their_names_in_lower_case_and_keep_their_order() {
+        let headers = Headers::new(
+            [("Accept", " a/b\t"), ("X-Empty", ""), ("ACCEPT", "c d")]
+                .iter()
+                .copied(),
+        );
+        assert_eq!(headers.get("accept"), Some("a/b"));
+        assert_eq!(headers.all("accept").collect::<Vec<_>>(), ["a/b", "c d"]);
+        assert_eq!(headers.get("x-empty"), Some(""));
+        assert_eq!(headers.get("Accept"), None);
+        assert_eq!(
+            headers.iter().collect::<Vec<_>>(),
+            [("accept", "a/b"), ("x-empty", ""), ("accept", "c d")]
+        );
+        assert_eq!(Headers::default().iter().next(), None);
     }
 }

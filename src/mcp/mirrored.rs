@@ -90,12 +90,11 @@ mod tests {
             "page": {"type": "object", "properties": {"number": {"type": "integer", "x-mcp-header": "Page"}}},
             "fresh": {"type": "boolean", "x-mcp-header": "Fresh"},
         }}}]);
-        let fields = fields
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let params = json!({"name": "report", "arguments": arguments});
-        let result = Mirrored::of(&tools.to_string())
-            .check(params.as_object().unwrap(), &Headers::new(fields));
+        let result = Mirrored::of(&tools.to_string()).check(
+            params.as_object().unwrap(),
+            &Headers::new(fields.iter().copied()),
+        );
         assert_eq!(result.is_ok(), is_taken, "{params} {result:?}");
     }
 

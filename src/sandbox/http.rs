@@ -11,7 +11,7 @@ use flate2::Compression;
 use flate2::read::GzEncoder;
 use percent_encoding::percent_decode_str;
 
-use crate::transport::gate::{Gate, Limits, Peer};
+use crate::transport::gate::{Arrival, Gate, Limits, Visits};
 
 use super::fault::reason;
 use super::time;
@@ -157,11 +157,11 @@ impl Listener {
             loops: Vec::with_capacity(RECEIVE_LOOPS),
         };
         for number in 0..RECEIVE_LOOPS {
-            let server = Arc::clone(&listener.server);
+            let (server, visits) = (Arc::clone(&listener.server), listener.gate.visits());
             let answer = answer.clone();
             let receiving = thread::Builder::new()
                 .name(format!("sandbox-{number}"))
-                .spawn(move || receive(&server, &answer))?;
+                .spawn(move || receive(&server, &visits, &answer))?;
             listener.loops.push(receiving);
         }
         Ok(listener)
@@ -184,10 +184,10 @@ impl Drop for Listener {
     }
 }
 
-fn receive(server: &tiny_http::Server, answer: &impl Fn(&Request) -> Response) {
-    while let Ok(incoming) = server.recv() {
+fn receive(server: &tiny_http::Server, visits: &Visits, answer: &impl Fn(&Request) -> Response) {
+    while let Ok(check) = server.recv() {
         // A fault in one answer costs that answer, not the loop.
-        match catch_unwind(AssertUnwindSafe(|| serve(incoming, answer))) {
+        match catch_unwind(AssertUnwindSafe(|| serve(check, visits, answer))) {
             Ok(Ok(())) => {}
             Ok(Err(error)) => log::debug!("sandbox: an answer was not taken: {error}"),
             Err(_) => log::error!("sandbox: a request could not be answered"),
@@ -196,38 +196,30 @@ fn receive(server: &tiny_http::Server, answer: &impl Fn(&Request) -> Response) {
 }
 
 fn serve(
-    mut incoming: tiny_http::Request,
+    check: tiny_http::Request,
+    visits: &Visits,
     answer: &impl Fn(&Request) -> Response,
 ) -> io::Result<()> {
-    if Peer::of(&incoming).is_none() {
-        // The gate's own proof of a lane.
-        let response = Response::text(403, "");
-        return write(incoming.into_writer(), response, false, false);
-    }
-    let request = read(&mut incoming)?;
+    let arrival = visits.arrival(&check);
+    let writer = check.into_writer();
+    let Some(arrival) = arrival else {
+        return write(writer, Response::text(403, ""), false, false);
+    };
+    let request = read(&arrival);
+    drop(arrival);
     let response = answer(&request);
     let is_head = request.method == "HEAD";
-    write(
-        incoming.into_writer(),
-        response,
-        is_head,
-        request.accepts_gzip,
-    )
+    write(writer, response, is_head, request.accepts_gzip)
 }
 
-fn read(incoming: &mut tiny_http::Request) -> io::Result<Request> {
-    let header = |name: &str| {
-        incoming
-            .headers()
-            .iter()
-            .find(|header| header.field.as_str().as_str().eq_ignore_ascii_case(name))
-            .map(|header| header.value.as_str().to_owned())
-    };
+fn read(arrival: &Arrival) -> Request {
+    let header = |name: &str| arrival.headers.get(name).map(str::to_owned);
     let lowered = |name: &str| header(name).unwrap_or_default().to_ascii_lowercase();
     let content_type = lowered("content-type");
+    let is_too_large = arrival.body.len() > BODY_BYTES_MAX;
     let mut request = Request {
-        method: incoming.method().to_string(),
-        url: incoming.url().to_owned(),
+        method: arrival.method.to_owned(),
+        url: arrival.target.clone(),
         authorization: header("authorization"),
         content_type: content_type
             .split(';')
@@ -237,20 +229,16 @@ fn read(incoming: &mut tiny_http::Request) -> io::Result<Request> {
             .to_owned(),
         content_encoding: lowered("content-encoding"),
         accepts_gzip: lowered("accept-encoding").contains("gzip"),
+        body: match is_too_large {
+            true => Vec::new(),
+            false => arrival.body.to_vec(),
+        },
+        is_too_large,
         received_ms: time::now_ms(),
         ..Request::default()
     };
-    let limit = BODY_BYTES_MAX as u64 + 1;
-    incoming
-        .as_reader()
-        .take(limit)
-        .read_to_end(&mut request.body)?;
-    if request.body.len() > BODY_BYTES_MAX {
-        request.body = Vec::new();
-        request.is_too_large = true;
-    }
     request.read_parameters();
-    Ok(request)
+    request
 }
 
 /// Writes the whole answer. Head and body leave in one write: two small ones meet Nagle and delayed ACK.

@@ -159,11 +159,7 @@ mod tests {
     }
 
     fn headers(fields: &[(&str, &str)]) -> Headers {
-        Headers::new(
-            fields
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
-        )
+        Headers::new(fields.iter().copied())
     }
 
     #[track_caller]

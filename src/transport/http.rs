@@ -70,7 +70,7 @@ impl HttpServer {
             crew.clone(),
             heartbeat,
             streams.clone(),
-            gate.departures(),
+            gate.visits(),
         );
         let receiver = server.clone();
         crew.receive(Arc::new(move || match receiver.recv() {

@@ -11,7 +11,7 @@ use crate::mcp::service::{Reception, Service, Via};
 
 use super::access::{Access, Denied};
 use super::crew::Crew;
-use super::gate::{Departures, Peer, Writer};
+use super::gate::{Arrival, Body, Peer, Visits, Writer};
 use super::heartbeat::{Beating, Heartbeat};
 use super::sse::SseStreams;
 use super::streamable::{self, Accepts, Pending, Subscription};
@@ -35,7 +35,7 @@ pub(super) struct Routes {
     crew: Crew,
     heartbeat: Heartbeat,
     streams: Arc<Streams>,
-    departures: Departures,
+    visits: Visits,
     sse: SseStreams,
     begun: Instant,
 }
@@ -48,7 +48,7 @@ impl Routes {
         crew: Crew,
         heartbeat: Heartbeat,
         streams: Arc<Streams>,
-        departures: Departures,
+        visits: Visits,
     ) -> Routes {
         let (sse, begun) = (SseStreams::default(), Instant::now());
         Routes {
@@ -58,42 +58,32 @@ impl Routes {
             crew,
             heartbeat,
             streams,
-            departures,
+            visits,
             sse,
             begun,
         }
     }
 
-    pub(super) fn serve(&self, mut request: tiny_http::Request) {
-        let Some(peer) = Peer::of(&request) else {
-            // The gate's own proof of a lane, or a stranger on the socket behind it.
-            return Answer::empty(403).write(Writer::over_lane(request));
+    pub(super) fn serve(&self, check: tiny_http::Request) {
+        let Some(mut arrival) = self.visits.arrival(&check) else {
+            return Answer::empty(403).write(Writer::over_lane(check));
         };
-        let headers = Headers::new(
-            request
-                .headers()
-                .iter()
-                .map(|field| (field.field.as_str().as_str(), field.value.as_str())),
-        );
-        let head_only = *request.method() == tiny_http::Method::Head;
-        let method = request.method().as_str().to_owned();
-        let target = request.url().to_owned();
+        let writer = arrival.writer(check);
+        let Arrival {
+            peer,
+            method,
+            target,
+            headers,
+            body,
+            ..
+        } = arrival;
+        let head_only = method == "HEAD";
         let (path, query) = target.split_once('?').unwrap_or((&target, ""));
 
-        // Whole and within its limit already: the gate has read it.
-        let mut body = Vec::with_capacity(request.body_length().unwrap_or(0));
-        let read = request.as_reader().read_to_end(&mut body);
-        let writer = self.departures.writer(&peer, request);
-
-        let answer = match self.access.check_source(&headers) {
-            Err(denied) => Some(denial(&denied)),
-            Ok(()) if read.is_err() => Some(Answer::text(400, "the body broke off\n")),
-            Ok(()) => None,
-        };
-        if let Some(answer) = answer {
+        if let Err(denied) = self.access.check_source(&headers) {
             return Answer {
                 head_only,
-                ..answer
+                ..denial(&denied)
             }
             .write(writer);
         }
@@ -105,7 +95,7 @@ impl Routes {
             }
             .write(writer)
         };
-        match (method.as_str(), path) {
+        match (method, path) {
             ("GET" | "HEAD", "/health") => {
                 let health = json!({
                     "status": "ok",
@@ -127,9 +117,9 @@ impl Routes {
                     Err(denied) => return plain(denial(&denied), writer),
                 };
                 match path {
-                    "/mcp" => self.streamable(&body, &headers, &peer, cors, writer),
+                    "/mcp" => self.streamable(body, &headers, &peer, cors, writer),
                     "/sse" => self.open_sse(&peer, cors, writer),
-                    _ => self.message(&body, query, &headers, cors, writer),
+                    _ => self.message(body, query, &headers, cors, writer),
                 }
             }
             (_, "/mcp" | "/messages" | "/messages/") => {
@@ -142,7 +132,7 @@ impl Routes {
 
     fn streamable(
         &self,
-        body: &[u8],
+        body: Body,
         headers: &Headers,
         peer: &Peer,
         cors: Vec<String>,
@@ -167,13 +157,13 @@ impl Routes {
                 writer,
             );
         }
-        match self.service.receive(
-            body,
-            headers,
-            &Via::Http {
-                streams: accepts.stream,
-            },
-        ) {
+        let via = Via::Http {
+            streams: accepts.stream,
+        };
+        let reception = self.service.receive(&body, headers, &via);
+        // A call lasts longer than it needs its body.
+        drop(body);
+        match reception {
             Reception::Accepted => fields(Answer::empty(202), writer),
             Reception::Answered(reply) => {
                 let session = reply
@@ -202,7 +192,7 @@ impl Routes {
                 };
                 let cancellation = work.cancellation().clone();
                 let left = cancellation.clone();
-                let watch = self.departures.watch(peer, move || left.cancel());
+                let watch = self.visits.watch(peer, move || left.cancel());
                 let pending = Arc::new(Pending::new(
                     writer,
                     accepts,
@@ -240,7 +230,7 @@ impl Routes {
 
     fn message(
         &self,
-        body: &[u8],
+        body: Body,
         query: &str,
         headers: &Headers,
         cors: Vec<String>,
@@ -271,10 +261,12 @@ impl Routes {
             );
         }
         let accepted = |writer| fields(Answer::text(202, "Accepted"), writer);
-        match self
+        let reception = self
             .service
-            .receive(body, headers, &Via::Sse(&stream.dialog))
-        {
+            .receive(&body, headers, &Via::Sse(&stream.dialog));
+        // The same here.
+        drop(body);
+        match reception {
             Reception::Accepted => accepted(writer),
             Reception::Answered(reply) if reply.status == 400 => {
                 fields(Answer::json(400, &reply.body), writer);
@@ -309,7 +301,7 @@ impl Routes {
     fn hold(&self, place: Place, peer: &Peer, stream: Arc<dyn Lasting>) {
         let streams = self.streams.clone();
         place.hold(stream, |number| {
-            self.departures.watch(peer, move || streams.forget(number))
+            self.visits.watch(peer, move || streams.forget(number))
         });
     }
 

@@ -1,5 +1,6 @@
 //! Memory counted over all connections against one limit.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bytes that all claims together may hold.
@@ -8,9 +9,9 @@ pub(super) struct Allowance {
     held: AtomicUsize,
 }
 
-/// What one connection holds of an allowance; given back when dropped.
-pub(super) struct Claim<'a> {
-    allowance: &'a Allowance,
+/// What one request, or answer, holds of an allowance; given back when dropped.
+pub(super) struct Claim {
+    allowance: Arc<Allowance>,
     bytes: usize,
 }
 
@@ -30,15 +31,15 @@ impl Allowance {
         self.held.load(Ordering::Relaxed)
     }
 
-    pub(super) fn claim(&self) -> Claim<'_> {
+    pub(super) fn claim(self: &Arc<Allowance>) -> Claim {
         Claim {
-            allowance: self,
+            allowance: Arc::clone(self),
             bytes: 0,
         }
     }
 }
 
-impl Claim<'_> {
+impl Claim {
     /// Raises the claim to `bytes` if all claims together then stay within `limit`; else changes nothing.
     pub(super) fn raise(&mut self, bytes: usize, limit: usize) -> bool {
         let more = bytes.saturating_sub(self.bytes);
@@ -55,7 +56,7 @@ impl Claim<'_> {
     }
 }
 
-impl Drop for Claim<'_> {
+impl Drop for Claim {
     fn drop(&mut self) {
         self.allowance.held.fetch_sub(self.bytes, Ordering::Relaxed);
     }
@@ -67,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_claim_past_the_limit_changes_nothing_and_a_dropped_one_is_given_back() {
-        let allowance = Allowance::new(100);
+        let allowance = Arc::new(Allowance::new(100));
         let mut first = allowance.claim();
         let mut second = allowance.claim();
 

@@ -1,10 +1,9 @@
 //! The loop of one client: read a request with limits and deadlines, send it on, relay its answer, and again.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::mem;
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
@@ -13,11 +12,12 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use super::allowance::Claim;
+use super::arrival::{Arrival, Body};
 use super::chunks::Chunks;
-use super::exchange::{Outcome, Outgoing, exchange, timespec};
+use super::claim_check::claim_check;
+use super::exchange::{Outcome, exchange, timespec};
 use super::gatehouse::{Entry, Gatehouse};
 use super::head::{Framing, Head, Scan};
-use super::peer::Peer;
 use super::refusal::Refusal;
 use super::short_way::ShortWay;
 
@@ -30,8 +30,6 @@ const SMALL_BODY_BYTES: usize = 64 * 1024;
 const LINGER_TIME: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 8 * 1024 * 1024;
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
-
-static VISITS: AtomicU64 = AtomicU64::new(1);
 
 /// Why there is no further request on a connection.
 enum End {
@@ -113,8 +111,9 @@ impl Connection<'_> {
     fn next(&mut self, bodiless: &mut bool) -> Result<bool, End> {
         let Connection { house, entry, .. } = *self;
         *bodiless = false;
-        let mut head = self.read_head()?;
-        *bodiless = head.bodiless;
+        let head = self.read_head()?;
+        let terms = head.terms;
+        *bodiless = terms.bodiless;
         let mut claim = house.bodies.claim();
         let body = match head.framing {
             Framing::Length(0) => Vec::new(),
@@ -122,29 +121,16 @@ impl Connection<'_> {
             Framing::Chunked => self.read_chunks(&head, &mut claim)?,
         };
 
-        let peer = Peer {
-            address: entry.guest.address,
-            visit: VISITS.fetch_add(1, Ordering::Relaxed),
-        };
-        let mut canonical = mem::take(&mut head.canonical);
-        if head.framing != Framing::Length(0) {
-            let _ = write!(canonical, "Content-Length: {}\r\n", body.len());
-        }
-        peer.write(&mut canonical);
-        canonical.extend_from_slice(b"\r\n");
-        let lane = house.lanes.take().map_err(|_| Refusal::LanesTaken)?;
+        let body = Body::new(body, claim);
         // Only for an answer that need not be changed, and where nothing else is to be done once it has gone.
-        let is_plain = head.keep && !head.old && !head.bodiless && self.input.is_empty();
+        let is_plain = terms.keep && !terms.old && !terms.bodiless && self.input.is_empty();
         let way =
             is_plain.then(|| Arc::new(ShortWay::new(Arc::clone(house), Arc::clone(&entry.guest))));
-        let visit = house.departures.enter(peer.visit, way);
-        let request = Outgoing {
-            head: canonical,
-            body,
-            _claim: claim,
-            sent: 0,
-        };
-        match exchange(house, &entry.guest.stream, &head, &visit, lane, request) {
+        let arrival = Arrival::new(entry.guest.address, head, body, way);
+        let check = claim_check(arrival.peer.visit);
+        let visit = house.visits.enter(arrival);
+        let lane = house.lanes.send(&check).map_err(|_| Refusal::LanesTaken)?;
+        match exchange(house, &entry.guest.stream, terms, &visit, lane) {
             Outcome::Answered { keep } => Ok(keep),
             Outcome::Refused(refusal) => Err(End::Refused(refusal)),
             Outcome::Cut => Err(End::Closed),
@@ -195,12 +181,7 @@ impl Connection<'_> {
     }
 
     /// Reads a body of a declared length. Memory grows with what arrives, not with what is declared.
-    fn read_length(
-        &mut self,
-        length: u64,
-        head: &Head,
-        claim: &mut Claim<'_>,
-    ) -> Result<Vec<u8>, End> {
+    fn read_length(&mut self, length: u64, head: &Head, claim: &mut Claim) -> Result<Vec<u8>, End> {
         let limit = self.house.limits.body_bytes;
         let length = usize::try_from(length)
             .ok()
@@ -223,7 +204,7 @@ impl Connection<'_> {
         Ok(mem::replace(&mut self.input, next))
     }
 
-    fn read_chunks(&mut self, head: &Head, claim: &mut Claim<'_>) -> Result<Vec<u8>, End> {
+    fn read_chunks(&mut self, head: &Head, claim: &mut Claim) -> Result<Vec<u8>, End> {
         let limits = &self.house.limits;
         let deadline = self.body_begins(head);
         let mut chunks = Chunks::new(limits.body_bytes as u64, limits.head_fields);
@@ -259,7 +240,7 @@ impl Connection<'_> {
         Instant::now() + self.house.limits.body_time
     }
 
-    fn claim(&self, claim: &mut Claim<'_>, bytes: usize) -> Result<(), Refusal> {
+    fn claim(&self, claim: &mut Claim, bytes: usize) -> Result<(), Refusal> {
         let limits = &self.house.limits;
         let limit = if bytes <= SMALL_BODY_BYTES {
             limits.bodies_bytes

@@ -9,15 +9,15 @@ use std::{io, mem, thread};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{Shutdown, listen, shutdown, sockopt};
 
+use super::claim_check::make_token;
 use super::connection;
-use super::departures::Departures;
 use super::exchange::timespec;
 use super::gatehouse::Gatehouse;
 use super::lane::Lanes;
 use super::limits::Limits;
-use super::peer::make_token;
 use super::place::Place;
 use super::refusal::Refusal;
+use super::visits::Visits;
 
 /// Enough for a client's thread, which holds its buffers on the heap.
 const STACK_BYTES: usize = 128 * 1024;
@@ -63,8 +63,8 @@ pub struct Figures {
 }
 
 impl Gate {
-    /// Starts accepting on `listener`, and gives the tiny_http server that hands out the requests. Each has a [`super::Peer`]
-    /// or is to be answered 403. A receiver must be free soon, or no new lane is proved: it hands long calls on.
+    /// Starts accepting on `listener`, and gives the tiny_http server that hands out claim checks, for which [`Visits::arrival`]
+    /// gives the requests. A receiver must be free soon, or no new lane is proved: it hands long calls on.
     ///
     /// An answer is written whole and flushed (tiny_http's writer buffers and does not flush when dropped), with
     /// `Content-Length` or chunked. The request is dropped once answered: its lane waits for it.
@@ -114,9 +114,9 @@ impl Gate {
         &self.house.limits
     }
 
-    /// Tells who wants to know that a client has left.
-    pub fn departures(&self) -> Departures {
-        self.house.departures.clone()
+    /// The requests that are worked on behind the gate.
+    pub fn visits(&self) -> Visits {
+        self.house.visits.clone()
     }
 
     /// Lets nobody in any more, closes idle connections, lets running answers end and closes theirs. Returns when all are

@@ -1,7 +1,6 @@
 //! One request's way behind the gate and its answer's way back, on one thread that watches both sockets: a slow client does
 //! not hold the call behind it, and a client that leaves is noticed.
 
-use std::io::{self, ErrorKind, IoSlice, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -10,14 +9,13 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use super::allowance::Claim;
-use super::departures::Visit;
 use super::gatehouse::Gatehouse;
-use super::head::Head;
+use super::head::Terms;
 use super::lane::Lane;
 use super::refusal::Refusal;
 use super::relay::Relay;
 use super::short_way::{Phase, ShortWay};
+use super::visits::Visit;
 
 /// In place of `write_stall` while the allowance for answers is used up.
 const STARVED_STALL: Duration = Duration::from_secs(1);
@@ -34,15 +32,6 @@ pub(super) enum Outcome {
     Refused(Refusal),
     /// The client has left, or the answer broke off: nothing more can be said.
     Cut,
-}
-
-/// A request in its canonical form, on its way to a lane.
-pub(super) struct Outgoing<'a> {
-    pub(super) head: Vec<u8>,
-    pub(super) body: Vec<u8>,
-    /// Counts `body` as long as it is held.
-    pub(super) _claim: Claim<'a>,
-    pub(super) sent: usize,
 }
 
 /// Why an exchange ended before the client had its answer.
@@ -66,32 +55,27 @@ enum Passed {
 struct Exchange<'a> {
     house: &'a Gatehouse,
     client: &'a TcpStream,
-    /// Until all of it is sent; its memory is given back then, before the answer is waited for.
-    request: Option<Outgoing<'a>>,
-    relay: Relay<'a>,
+    relay: Relay,
     asked_at: Instant,
     /// When the client closed its sending side. Some do so and wait for the answer; most have left.
     half_closed: Option<Instant>,
 }
 
-/// Sends `request` over `lane` and relays the answer to `client`.
+/// Relays the answer to the request whose claim check went over `lane` to `client`.
 pub(super) fn exchange(
     house: &Gatehouse,
     client: &TcpStream,
-    asked: &Head,
+    terms: Terms,
     visit: &Visit,
     lane: Lane,
-    request: Outgoing<'_>,
 ) -> Outcome {
     let mut exchange = Exchange {
         house,
         client,
-        request: Some(request),
-        relay: Relay::new(asked, &house.answers),
+        relay: Relay::new(terms, &house.answers),
         asked_at: Instant::now(),
         half_closed: None,
     };
-    exchange.send_request(&lane.stream);
     let lane = match visit.way() {
         None => lane,
         Some(way) => match exchange.await_short(way, lane) {
@@ -107,10 +91,9 @@ pub(super) fn exchange(
         return exchange.fail(failure, visit);
     }
     // A client that is slow to take the rest does not hold the lane.
-    if exchange.request.is_none() && !exchange.relay.spoils_lane() {
-        lane.give_back();
-    } else {
-        drop(lane);
+    match exchange.relay.spoils_lane() {
+        true => drop(lane),
+        false => lane.give_back(),
     }
     match exchange.deliver() {
         Ok(()) => Outcome::Answered {
@@ -124,19 +107,14 @@ impl Exchange<'_> {
     /// Waits until the answer has gone the short way and the client goes on, or until it has to come over the lane.
     fn await_short(&mut self, way: &ShortWay, lane: Lane) -> Passed {
         let socket = Arc::clone(&lane.stream);
-        let is_sent = self.request.is_none();
         let give_back = |lane: Option<Lane>| {
-            if let Some(lane) = lane.filter(|_| is_sent) {
+            if let Some(lane) = lane {
                 lane.give_back();
             }
         };
-        // A lane that has not taken the whole request is watched as on the long way.
-        let (mut waited, mut own) = match is_sent {
-            true => match way.lend(lane) {
-                Ok(()) => (self.wait_short(way, &socket), None),
-                Err(lane) => (Ok(()), Some(lane)),
-            },
-            false => (Ok(()), Some(lane)),
+        let (mut waited, mut own) = match way.lend(lane) {
+            Ok(()) => (self.wait_short(way, &socket), None),
+            Err(lane) => (Ok(()), Some(lane)),
         };
         loop {
             let (phase, lent) = way.close();
@@ -235,10 +213,9 @@ impl Exchange<'_> {
         }
     }
 
-    /// Sends the request and reads the answer to its end. The client gets of it what it takes meanwhile.
+    /// Reads the answer to its end. The client gets of it what it takes meanwhile.
     fn fetch(&mut self, lane: &UnixStream) -> Result<(), Failure> {
         loop {
-            self.send_request(lane);
             if self.relay.is_broken() {
                 self.deliver()?;
                 return Err(Failure::Server(Refusal::AnswerBroken));
@@ -246,7 +223,6 @@ impl Exchange<'_> {
             let reading = self.relay.wants_more();
             let mut at_lane = PollFlags::empty();
             at_lane.set(PollFlags::IN, reading);
-            at_lane.set(PollFlags::OUT, self.request.is_some());
             let mut at_client = PollFlags::empty();
             at_client.set(PollFlags::RDHUP, self.half_closed.is_none());
             at_client.set(PollFlags::OUT, self.relay.is_pending());
@@ -318,16 +294,6 @@ impl Exchange<'_> {
         }
     }
 
-    fn send_request(&mut self, lane: &UnixStream) {
-        let Some(request) = &mut self.request else {
-            return;
-        };
-        // After an error the answer may still be on its way, given before the body was read; if not, reading the lane tells.
-        if request.send(lane).unwrap_or(true) {
-            self.request = None;
-        }
-    }
-
     /// Until the next limit is reached; `None` is without end.
     fn time_left(&self) -> Result<Option<Duration>, Failure> {
         let limits = &self.house.limits;
@@ -359,22 +325,6 @@ impl Exchange<'_> {
             true => Err(Failure::Server(Refusal::AnswerLate)),
             false => Err(Failure::ClientLeft),
         }
-    }
-}
-
-impl Outgoing<'_> {
-    /// Sends what the lane takes without blocking; gives whether that was all.
-    fn send(&mut self, mut lane: &UnixStream) -> io::Result<bool> {
-        let head = self.head.get(self.sent..).unwrap_or_default();
-        let body_sent = self.sent.saturating_sub(self.head.len());
-        let body = self.body.get(body_sent..).unwrap_or_default();
-        match lane.write_vectored(&[IoSlice::new(head), IoSlice::new(body)]) {
-            Ok(count) => self.sent += count,
-            Err(error)
-                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
-            Err(error) => return Err(error),
-        }
-        Ok(self.sent >= self.head.len() + self.body.len())
     }
 }
 

@@ -7,10 +7,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::allowance::Allowance;
-use super::departures::Departures;
 use super::lane::Lanes;
 use super::limits::Limits;
 use super::refusal::Refusal;
+use super::visits::Visits;
 
 /// In which the threads of those who were cut notice it, and tell the calls.
 const CUT_TIME: Duration = Duration::from_secs(1);
@@ -19,9 +19,9 @@ const CUT_TIME: Duration = Duration::from_secs(1);
 pub(super) struct Gatehouse {
     pub(super) limits: Limits,
     pub(super) lanes: Arc<Lanes>,
-    pub(super) departures: Departures,
-    pub(super) bodies: Allowance,
-    pub(super) answers: Allowance,
+    pub(super) visits: Visits,
+    pub(super) bodies: Arc<Allowance>,
+    pub(super) answers: Arc<Allowance>,
     pub(super) turned_away: AtomicU64,
     closing: AtomicBool,
     guests: Mutex<Guests>,
@@ -54,9 +54,9 @@ impl Gatehouse {
     pub(super) fn new(limits: Limits, lanes: Lanes) -> Gatehouse {
         Gatehouse {
             lanes: Arc::new(lanes),
-            departures: Departures::default(),
-            bodies: Allowance::new(limits.bodies_bytes),
-            answers: Allowance::new(limits.answers_bytes),
+            visits: Visits::default(),
+            bodies: Arc::new(Allowance::new(limits.bodies_bytes)),
+            answers: Arc::new(Allowance::new(limits.answers_bytes)),
             turned_away: AtomicU64::new(0),
             closing: AtomicBool::new(false),
             guests: Mutex::default(),

@@ -1,10 +1,10 @@
-//! A request's head: found in the bytes, checked against RFC 9112 without leniency, and written anew in one form.
-//! The body is left to `body`; who the peer is to `peer`.
+//! A request's head: found in the bytes, and read as RFC 9112 has it, without leniency. The body is left to `connection`.
 
 use httparse::{EMPTY_HEADER, Header, Status};
 
+use crate::mcp::headers::Headers;
+
 use super::limits::Limits;
-use super::peer::PEER_FIELD;
 use super::refusal::Refusal;
 use super::target;
 
@@ -12,16 +12,14 @@ use super::target;
 const METHODS: [&str; 8] = [
     "GET", "POST", "HEAD", "DELETE", "OPTIONS", "PUT", "PATCH", "TRACE",
 ];
-/// Fields that are between the client and the gate, or that only the gate may set.
-const NOT_FOR_OTHERS: [&str; 8] = [
+/// Fields that are between the client and the gate, beside those that the gate acts on.
+const NOT_FOR_OTHERS: [&str; 6] = [
     "keep-alive",
     "proxy-connection",
     "te",
     "trailer",
     "upgrade",
     "http2-settings",
-    "expect",
-    PEER_FIELD,
 ];
 
 /// So many fields need no memory of their own.
@@ -35,19 +33,27 @@ pub(super) enum Framing {
 }
 
 /// What the gate knows of a request once its head is read.
-#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Head {
-    /// The request line and the fields that go on, each with its CR LF; without framing, peer and final line.
-    pub(super) canonical: Vec<u8>,
+    pub(super) method: &'static str,
+    /// In origin form, or `*`.
+    pub(super) target: String,
+    /// Those that go on.
+    pub(super) headers: Headers,
     pub(super) framing: Framing,
+    /// The client waits for `100 Continue` before it sends the body.
+    pub(super) waits: bool,
+    pub(super) terms: Terms,
+}
+
+/// What the answer has to fit.
+#[derive(Clone, Copy)]
+pub(super) struct Terms {
     /// The method is HEAD: the answer has no body.
     pub(super) bodiless: bool,
     /// HTTP/1.0: the answer may not be chunked.
     pub(super) old: bool,
     /// The connection may serve another request.
     pub(super) keep: bool,
-    /// The client waits for `100 Continue` before it sends the body.
-    pub(super) waits: bool,
 }
 
 /// Looks for the end of a head as bytes arrive, and stops at the first byte that no head can have.
@@ -158,10 +164,9 @@ impl Head {
         else {
             return Err(Refusal::Malformed("the request line is malformed"));
         };
-        if !METHODS.contains(&method) {
-            return Err(Refusal::UnknownMethod);
-        }
-        let (path, authority) = target::split(method, target)?;
+        let known = METHODS.into_iter().find(|known| *known == method);
+        let method = known.ok_or(Refusal::UnknownMethod)?;
+        let (target, authority) = target::split(method, target)?;
         let fields = Fields::read(request.headers)?;
         let old = minor == 0;
         let host = match (fields.host, authority) {
@@ -170,55 +175,42 @@ impl Head {
             (host, None) => host,
         };
 
-        let mut canonical = Vec::with_capacity(bytes.len() + 160);
-        for part in [method, " ", &path, " HTTP/1.1\r\n"] {
-            canonical.extend_from_slice(part.as_bytes());
-        }
-        if let Some(host) = host {
-            push_field(&mut canonical, "Host", host.as_bytes());
-        }
-        for field in &fields.others {
-            push_field(&mut canonical, field.name, field.value);
-        }
+        let host = host.map(|host| ("host", host));
         Ok(Head {
-            canonical,
+            method,
+            target: target.into_owned(),
+            headers: Headers::new(host.into_iter().chain(fields.others())),
             framing: fields.framing(old)?,
-            bodiless: method == "HEAD",
-            old,
-            keep: !fields.close && (!old || fields.keep_alive),
             waits: fields.expects && !old,
+            terms: Terms {
+                bodiless: method == "HEAD",
+                old,
+                keep: !fields.close && (!old || fields.keep_alive),
+            },
         })
-    }
-}
-
-fn push_field(to: &mut Vec<u8>, name: &str, value: &[u8]) {
-    for part in [name.as_bytes(), b": ", value, b"\r\n"] {
-        to.extend_from_slice(part);
     }
 }
 
 /// The fields of a head: those that the gate acts on, and the others.
 #[derive(Default)]
-struct Fields<'f> {
+struct Fields<'h, 'f> {
     host: Option<&'f str>,
     length: Option<&'f str>,
     coding: Option<&'f str>,
     close: bool,
     keep_alive: bool,
     expects: bool,
-    others: Vec<Header<'f>>,
+    /// Empty names stand for those that the gate acts on.
+    others: &'h [Header<'f>],
 }
 
-impl<'f> Fields<'f> {
-    fn read(fields: &[Header<'f>]) -> Result<Fields<'f>, Refusal> {
-        let mut read = Fields {
-            others: Vec::with_capacity(fields.len()),
-            ..Fields::default()
-        };
-        for field in fields {
+impl<'h, 'f> Fields<'h, 'f> {
+    fn read(fields: &'h mut [Header<'f>]) -> Result<Fields<'h, 'f>, Refusal> {
+        let mut read = Fields::default();
+        for field in fields.iter_mut() {
             let value = match std::str::from_utf8(field.value) {
                 Ok(value) if value.is_ascii() => value,
-                // tiny_http drops the connection at such a byte.
+                // What is behind the gate compares and writes text.
                 _ => return Err(Refusal::Malformed("a header field's value is not ASCII")),
             };
             let is = |name: &str| field.name.eq_ignore_ascii_case(name);
@@ -250,10 +242,26 @@ impl<'f> Fields<'f> {
                 }
                 read.expects = true;
             } else if !NOT_FOR_OTHERS.iter().any(|name| is(name)) {
-                read.others.push(*field);
+                continue;
             }
+            *field = EMPTY_HEADER;
         }
+        read.others = fields;
         Ok(read)
+    }
+
+    /// Those that go on.
+    fn others(&self) -> impl Iterator<Item = (&'f str, &'f str)> + Clone {
+        self.others
+            .iter()
+            .filter(|field| !field.name.is_empty())
+            // All were found to be ASCII.
+            .map(|field| {
+                (
+                    field.name,
+                    std::str::from_utf8(field.value).unwrap_or_default(),
+                )
+            })
     }
 
     fn framing(&self, old: bool) -> Result<Framing, Refusal> {

@@ -1,8 +1,8 @@
-//! Lanes: connections from the gate to tiny_http, one request at a time on each, used again and again.
+//! Lanes: connections from the gate to tiny_http, one claim check at a time on each, used again and again.
 //!
 //! tiny_http can leave a new connection without a thread if another comes before the first has got its own
 //! (`util/task_pool.rs`). So lanes are opened one by one, and each must have answered a request before it is used or the
-//! next is opened. What tiny_http's user answers to that request, which has no [`super::Peer`], does not matter.
+//! next is opened. What tiny_http's user answers to that request, which is no claim check, does not matter.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -77,8 +77,20 @@ impl Lanes {
         }
     }
 
-    /// A lane that was proved and is clean; opens one if none is idle, or waits for one.
-    pub(super) fn take(self: &Arc<Lanes>) -> Result<Lane, NoLane> {
+    /// Sends a claim check, and gives the lane over which its answer comes: one that was proved and is clean, opened if none is
+    /// idle, and waited for if no more may be opened.
+    pub(super) fn send(self: &Arc<Lanes>, check: &[u8]) -> Result<Lane, NoLane> {
+        loop {
+            let lane = self.take()?;
+            // It is far smaller than what a socket holds that is empty.
+            if matches!((&*lane.stream).write(check), Ok(count) if count == check.len()) {
+                return Ok(lane);
+            }
+            log::debug!("a lane broke while it was idle");
+        }
+    }
+
+    fn take(self: &Arc<Lanes>) -> Result<Lane, NoLane> {
         let mut deadline = None;
         let mut state = self.lock();
         loop {

@@ -48,7 +48,8 @@ pub struct Limits {
     pub waiting: usize,
     /// A request's wait for a lane; then 503.
     pub waiting_time: Duration,
-    /// Bytes of request bodies held at once over all connections; a body that would pass it is answered 503.
+    /// Bytes of request bodies held at once over all connections, from their arrival until the server is through with them; a
+    /// body that would pass it is answered 503.
     /// A quarter is kept for bodies of up to 64 KiB, so that hoarders do not shut out small requests.
     pub bodies_bytes: usize,
     /// Bytes of answers held at once over all connections because their clients are slow. When it is reached, the call

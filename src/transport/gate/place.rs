@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, open};
 
-use super::peer::random_hex;
+use super::claim_check::random_hex;
 
 /// Writable in most containers and machines; a scratch container with a read-only root has the first. The socket is there for
 /// a moment only.
@@ -20,8 +20,8 @@ const FOLDERS: [&str; 4] = ["/dev/shm", "/tmp", "/run", "/var/tmp"];
 pub(super) enum Place {
     /// A socket without a name, reached through our descriptor of it.
     Hidden(OwnedFd),
-    /// The last resort: local processes of the same network namespace can see and reach it; the token in [`super::peer`]
-    /// still keeps their requests out.
+    /// The last resort: local processes of the same network namespace can see and reach it; the token in
+    /// [`super::claim_check`] still keeps their requests out.
     Abstract(SocketAddr),
 }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::Instant;
 
 use rustix::buffer::spare_capacity;
@@ -11,7 +12,7 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use super::allowance::{Allowance, Claim};
 use super::answer::{Answer, AnswerHead, Broken, rewritten};
-use super::head::Head;
+use super::head::Terms;
 
 /// Of an answer, held for each connection without being counted.
 const BUFFER_BYTES: usize = 16 * 1024;
@@ -21,10 +22,10 @@ const LARGE_BUFFER_BYTES: usize = 128 * 1024;
 const STREAM_BYTES_MAX: usize = 64 * 1024;
 
 /// An answer on its way to the client.
-pub(super) struct Relay<'a> {
-    asked: &'a Head,
-    allowance: &'a Allowance,
-    claim: Claim<'a>,
+pub(super) struct Relay {
+    terms: Terms,
+    allowance: Arc<Allowance>,
+    claim: Claim,
     answer: Answer,
     /// Once it was read; before, `bytes` is its beginning and nothing is sent.
     head: Option<AnswerHead>,
@@ -45,13 +46,13 @@ pub(super) struct Relay<'a> {
     progress: Instant,
 }
 
-impl<'a> Relay<'a> {
-    pub(super) fn new(asked: &'a Head, allowance: &'a Allowance) -> Relay<'a> {
+impl Relay {
+    pub(super) fn new(terms: Terms, allowance: &Arc<Allowance>) -> Relay {
         Relay {
-            asked,
-            allowance,
+            terms,
+            allowance: Arc::clone(allowance),
             claim: allowance.claim(),
-            answer: Answer::new(asked.bodiless),
+            answer: Answer::new(terms.bodiless),
             head: None,
             bytes: Vec::new(),
             sent: 0,
@@ -59,7 +60,7 @@ impl<'a> Relay<'a> {
             starved: false,
             broken: false,
             excess: false,
-            keep: asked.keep,
+            keep: terms.keep,
             began: None,
             progress: Instant::now(),
         }
@@ -107,7 +108,7 @@ impl<'a> Relay<'a> {
     /// The lane cannot serve another request.
     pub(super) fn spoils_lane(&self) -> bool {
         // A body that answers HEAD by mistake would be taken for the next answer.
-        self.excess || self.broken || self.asked.bodiless
+        self.excess || self.broken || self.terms.bodiless
     }
 
     /// The client's connection can serve another request.
@@ -211,9 +212,9 @@ impl<'a> Relay<'a> {
         let Some(head) = self.answer.read_head(&self.bytes)? else {
             return Ok(());
         };
-        let old = self.asked.old;
+        let old = self.terms.old;
         let unchunked = old && head.chunked;
-        self.keep = self.asked.keep && !last && !head.close && !unchunked;
+        self.keep = self.terms.keep && !last && !head.close && !unchunked;
         let field = match (self.keep, head.close) {
             (false, false) => "Connection: close\r\n",
             (true, _) if old => "Connection: keep-alive\r\n",
@@ -233,7 +234,7 @@ impl<'a> Relay<'a> {
 
     /// Reads the framing of `bytes` from `start` on, which are new.
     fn follow(&mut self, start: usize) -> Result<(), Broken> {
-        let unchunked = self.asked.old && self.head.as_ref().is_some_and(|head| head.chunked);
+        let unchunked = self.terms.old && self.head.as_ref().is_some_and(|head| head.chunked);
         let mut data = Vec::new();
         let new = self.bytes.get(start..).unwrap_or_default();
         let read = self.answer.read_body(new, |piece| {
@@ -260,7 +261,6 @@ mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::TcpListener;
 
-    use super::super::limits::Limits;
     use super::*;
 
     const HEAD: &str =
@@ -269,9 +269,13 @@ mod tests {
 
     #[test]
     fn a_stream_holds_a_buffer_only_while_there_is_something_in_it() {
-        let asked = Head::parse(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", &Limits::default()).unwrap();
-        let allowance = Allowance::new(0);
-        let mut relay = Relay::new(&asked, &allowance);
+        let terms = Terms {
+            bodiless: false,
+            old: false,
+            keep: true,
+        };
+        let allowance = Arc::new(Allowance::new(0));
+        let mut relay = Relay::new(terms, &allowance);
         let (mut writer, lane) = UnixStream::pair().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();

@@ -8,7 +8,7 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use mixpanel_mcp_server::transport::gate::{Departures, Gate, Limits, Peer, Stream};
+use mixpanel_mcp_server::transport::gate::{Arrival, Gate, Limits, Stream, Visits};
 use tiny_http::{Request, Server};
 
 /// Longer than anything here takes; a test that waits so long has failed.
@@ -31,7 +31,7 @@ pub(crate) enum Event {
 pub(crate) struct Stand {
     pub(crate) gate: Gate,
     pub(crate) events: Receiver<Event>,
-    /// Where an answer to `/held`, and the end of `/events`, wait.
+    /// Where an answer to `/held`, the end of `/events`, and a `/keep` wait.
     held: Arc<Barrier>,
     server: Arc<Server>,
     receivers: Vec<JoinHandle<()>>,
@@ -42,17 +42,17 @@ impl Stand {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (gate, server) = Gate::start(listener, limits).unwrap();
         let (sender, events) = channel();
-        let departures = gate.departures();
+        let visits = gate.visits();
         let barrier = Arc::new(Barrier::new(TOGETHER));
         let release = Arc::new(Barrier::new(2));
         let receivers = (0..RECEIVERS)
             .map(|_| {
                 let (server, sender) = (Arc::clone(&server), sender.clone());
-                let (departures, barrier) = (departures.clone(), Arc::clone(&barrier));
+                let (visits, barrier) = (visits.clone(), Arc::clone(&barrier));
                 let release = Arc::clone(&release);
                 thread::spawn(move || {
                     while let Ok(request) = server.recv() {
-                        serve(request, &departures, &sender, &barrier, &release);
+                        serve(request, &visits, &sender, &barrier, &release);
                     }
                 })
             })
@@ -67,7 +67,7 @@ impl Stand {
         }
     }
 
-    /// Lets the answer to a `/held` go, or one `/events` end.
+    /// Lets the answer to a `/held` go, or one `/events` end, or a `/keep` forget its request.
     pub(crate) fn release(&self) {
         self.held.wait();
     }
@@ -238,39 +238,53 @@ pub(crate) fn status(answer: &str) -> &str {
 }
 
 /// What a request looks like from behind the gate; the answer of every path without a meaning of its own.
-fn echo(request: &mut Request) -> String {
-    let mut body = Vec::new();
-    request.as_reader().read_to_end(&mut body).unwrap();
-    let fields: Vec<String> = request
-        .headers()
+fn echo(arrival: &Arrival) -> String {
+    let fields: Vec<String> = arrival
+        .headers
         .iter()
-        .filter(|field| !field.field.equiv("Gate-Peer"))
-        .map(|field| format!("{}={}", field.field, field.value))
+        .map(|(name, value)| format!("{name}={value}"))
         .collect();
     format!(
         "{} {} [{}] {}",
-        request.method(),
-        request.url(),
+        arrival.method,
+        arrival.target,
         fields.join("; "),
-        String::from_utf8_lossy(&body)
+        String::from_utf8_lossy(&arrival.body)
+    )
+}
+
+/// What tiny_http takes a claim check for, but for the token and the number in it.
+fn seen(check: &Request) -> String {
+    let named = check.url().split('/').map(|part| match part {
+        "" => "",
+        part if part.len() == 32 => "token",
+        part if part.bytes().all(|byte| byte.is_ascii_digit()) => "visit",
+        part => part,
+    });
+    format!(
+        "{} {} {:?} {:?}",
+        check.method(),
+        named.collect::<Vec<_>>().join("/"),
+        check.headers(),
+        check.body_length()
     )
 }
 
 fn serve(
-    mut request: Request,
-    departures: &Departures,
+    request: Request,
+    visits: &Visits,
     events: &Sender<Event>,
     barrier: &Arc<Barrier>,
     release: &Arc<Barrier>,
 ) {
-    let Some(peer) = Peer::of(&request) else {
+    let Some(mut arrival) = visits.arrival(&request) else {
         write(
             request,
             b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n",
         );
         return;
     };
-    let url = request.url().to_owned();
+    let (peer, method, url) = (arrival.peer, arrival.method, arrival.target.clone());
     let (path, query) = url.split_once('?').unwrap_or((&url, ""));
     match path {
         "/hang" => {
@@ -278,7 +292,7 @@ fn serve(
             events.send(Event::Arrived).unwrap();
             let told = events.clone();
             let (over, wait) = channel();
-            let watch = departures.watch(&peer, move || {
+            let watch = visits.watch(&peer, move || {
                 let _ = told.send(Event::Departed);
                 let _ = over.send(());
             });
@@ -290,7 +304,7 @@ fn serve(
         "/stream" | "/burst" => {
             events.send(Event::Arrived).unwrap();
             let (told, freed) = (events.clone(), events.clone());
-            let watch = departures.watch(&peer, move || {
+            let watch = visits.watch(&peer, move || {
                 let _ = told.send(Event::Departed);
             });
             let filler = query.parse().unwrap_or(0);
@@ -317,10 +331,10 @@ fn serve(
             });
         }
         "/events" | "/comments" | "/lasting" => {
-            let writer = departures.writer(&peer, request);
+            let writer = arrival.writer(request);
             let (told, freed, release) = (events.clone(), events.clone(), Arc::clone(release));
             let (over, left) = channel();
-            let watch = departures.watch(&peer, move || {
+            let watch = visits.watch(&peer, move || {
                 let _ = told.send(Event::Departed);
                 let _ = over.send(());
             });
@@ -372,7 +386,7 @@ fn serve(
         }
         "/short" => {
             let length: usize = query.parse().unwrap();
-            let writer = departures.writer(&peer, request);
+            let writer = arrival.writer(request);
             let freed = events.clone();
             thread::spawn(move || {
                 let _ = writer.finish(&head(length), "x".repeat(length).as_bytes());
@@ -380,7 +394,7 @@ fn serve(
             });
         }
         "/held" => {
-            let writer = departures.writer(&peer, request);
+            let writer = arrival.writer(request);
             let release = Arc::clone(release);
             events.send(Event::Arrived).unwrap();
             thread::spawn(move || {
@@ -388,7 +402,22 @@ fn serve(
                 let _ = writer.finish(&head(4), b"held");
             });
         }
-        "/unread" => answer(request, "not read"),
+        "/unread" => answer(request, method, "not read"),
+        "/again" => {
+            let text = match visits.arrival(&request) {
+                None => "nothing",
+                Some(_) => "the same request",
+            };
+            answer(request, method, text);
+        }
+        "/check" => {
+            let text = seen(&request);
+            answer(request, method, &text);
+        }
+        "/keep" => {
+            answer(request, method, "kept");
+            release.wait();
+        }
         "/panic" => drop(request),
         "/nonsense" => {
             write(request, b"nonsense\r\n\r\n");
@@ -407,7 +436,7 @@ fn serve(
             let over = Arc::new(AtomicBool::new(false));
             while !over.load(Ordering::Relaxed) {
                 let over = Arc::clone(&over);
-                let _watch = departures.watch(&peer, move || over.store(true, Ordering::Relaxed));
+                let _watch = visits.watch(&peer, move || over.store(true, Ordering::Relaxed));
                 thread::yield_now();
             }
             let _ = write(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nb");
@@ -417,19 +446,21 @@ fn serve(
             let barrier = Arc::clone(barrier);
             thread::spawn(move || {
                 barrier.wait();
-                answer(request, "together");
+                answer(request, method, "together");
             });
         }
-        "/peer" => answer(request, &peer.address.to_string()),
+        "/peer" => answer(request, method, &peer.address.to_string()),
         _ => {
-            let text = echo(&mut request);
-            answer(request, &text);
+            let text = echo(&arrival);
+            // Until then its body is counted.
+            drop(arrival);
+            answer(request, method, &text);
         }
     }
 }
 
-fn answer(request: Request, text: &str) {
-    let bodiless = *request.method() == tiny_http::Method::Head;
+fn answer(request: Request, method: &str, text: &str) {
+    let bodiless = method == "HEAD";
     let length = text.len();
     let body = if bodiless { "" } else { text };
     let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}");

@@ -1,18 +1,19 @@
-//! The requests that are worked on behind the gate: who wants to know that a client has gone meanwhile, and which way its
-//! answer may go.
+//! The requests that are behind the gate: handed over to whoever has the claim check, and then who wants to know that the client
+//! has gone meanwhile.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::peer::Peer;
-use super::short_way::{ShortWay, Writer};
+use super::arrival::{Arrival, Peer};
+use super::claim_check::visit_of;
+use super::short_way::ShortWay;
 
 type Tell = Box<dyn FnOnce() + Send>;
 
 /// The running requests of one gate. Clones are the same list.
 #[derive(Clone, Default)]
-pub struct Departures {
+pub struct Visits {
     state: Arc<Mutex<State>>,
 }
 
@@ -24,26 +25,27 @@ struct State {
 
 /// A client that has not left.
 struct Present {
+    /// Until it is handed over.
+    arrival: Option<Arrival>,
     watches: Vec<(u64, Tell)>,
-    way: Option<Arc<ShortWay>>,
 }
 
 /// Ends its watch when dropped.
 #[must_use = "the watch ends when this is dropped"]
 pub struct Watch {
-    departures: Departures,
+    visits: Visits,
     visit: u64,
     watch: u64,
 }
 
 /// One request on its way behind the gate; over when dropped.
 pub(super) struct Visit {
-    departures: Departures,
+    visits: Visits,
     visit: u64,
     way: Option<Arc<ShortWay>>,
 }
 
-impl Departures {
+impl Visits {
     /// Runs `tell` once if the client of `peer`'s request leaves, or is cut for a limit, before its answer is complete; at once if
     /// it has left already. `tell` runs on the gate's thread and must not block.
     pub fn watch(&self, peer: &Peer, tell: impl FnOnce() + Send + 'static) -> Watch {
@@ -58,30 +60,30 @@ impl Departures {
             }
         }
         Watch {
-            departures: self.clone(),
+            visits: self.clone(),
             visit: peer.visit,
             watch,
         }
     }
 
-    /// What the answer to `peer`'s request is written on.
-    pub fn writer(&self, peer: &Peer, request: tiny_http::Request) -> Writer {
-        let way = self
-            .lock()
-            .visits
-            .get(&peer.visit)
-            .and_then(|present| present.way.clone());
-        Writer::new(request, way)
+    /// The request for this claim check, once. `None` if no client has sent what tiny_http gives as a request (it is the gate's
+    /// own proof that a new lane works, or of a stranger on the socket behind the gate), or if the client has left already.
+    /// Answer those with 403 and do nothing else.
+    pub fn arrival(&self, check: &tiny_http::Request) -> Option<Arrival> {
+        let visit = visit_of(check)?;
+        self.lock().visits.get_mut(&visit)?.arrival.take()
     }
 
-    pub(super) fn enter(&self, visit: u64, way: Option<Arc<ShortWay>>) -> Visit {
+    pub(super) fn enter(&self, arrival: Arrival) -> Visit {
+        let visit = arrival.peer.visit;
+        let way = arrival.way.clone();
         let present = Present {
+            arrival: Some(arrival),
             watches: Vec::new(),
-            way: way.clone(),
         };
         self.lock().visits.insert(visit, present);
         Visit {
-            departures: self.clone(),
+            visits: self.clone(),
             visit,
             way,
         }
@@ -96,7 +98,7 @@ impl Departures {
 impl Visit {
     /// The client has gone.
     pub(super) fn depart(&self) {
-        let present = self.departures.lock().visits.remove(&self.visit);
+        let present = self.visits.lock().visits.remove(&self.visit);
         for (_, tell) in present.into_iter().flat_map(|present| present.watches) {
             tell();
         }
@@ -110,21 +112,21 @@ impl Visit {
 
 impl Drop for Visit {
     fn drop(&mut self) {
-        self.departures.lock().visits.remove(&self.visit);
+        self.visits.lock().visits.remove(&self.visit);
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        if let Some(present) = self.departures.lock().visits.get_mut(&self.visit) {
+        if let Some(present) = self.visits.lock().visits.get_mut(&self.visit) {
             present.watches.retain(|(watch, _)| *watch != self.watch);
         }
     }
 }
 
-impl fmt::Debug for Departures {
+impl fmt::Debug for Visits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Departures").finish_non_exhaustive()
+        f.debug_struct("Visits").finish_non_exhaustive()
     }
 }
 
@@ -132,30 +134,30 @@ impl fmt::Debug for Departures {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use super::super::arrival;
+    use super::super::claim_check::tests::received;
+    use super::super::claim_check::{claim_check, make_token};
     use super::*;
 
     #[track_caller]
-    fn check(expected: usize, act: impl FnOnce(&Departures, &Peer, Box<dyn Fn() -> Watch + '_>)) {
-        let departures = Departures::default();
+    fn check(expected: usize, act: impl FnOnce(Visit, Box<dyn Fn() -> Watch + '_>)) {
+        let visits = Visits::default();
         let told = Arc::new(AtomicUsize::new(0));
-        let peer = Peer {
-            address: ([127, 0, 0, 1], 1).into(),
-            visit: 7,
-        };
+        let arrival = arrival::tests::arrival();
+        let peer = arrival.peer;
         let watch = || {
             let told = Arc::clone(&told);
-            departures.watch(&peer, move || {
+            visits.watch(&peer, move || {
                 told.fetch_add(1, Ordering::Relaxed);
             })
         };
-        act(&departures, &peer, Box::new(watch));
+        act(visits.enter(arrival), Box::new(watch));
         assert_eq!(told.load(Ordering::Relaxed), expected);
     }
 
     #[test]
     fn each_watch_is_told_once() {
-        check(2, |departures, peer, watch| {
-            let visit = departures.enter(peer.visit, None);
+        check(2, |visit, watch| {
             let _watches = (watch(), watch());
             visit.depart();
             visit.depart();
@@ -164,19 +166,37 @@ mod tests {
 
     #[test]
     fn a_watch_that_begins_after_the_departure_is_told_at_once() {
-        check(1, |departures, peer, watch| {
-            departures.enter(peer.visit, None).depart();
+        check(1, |visit, watch| {
+            visit.depart();
             let _watch = watch();
         });
     }
 
     #[test]
     fn a_dropped_watch_and_a_complete_answer_are_not_told() {
-        check(0, |departures, peer, watch| {
-            let visit = departures.enter(peer.visit, None);
+        check(0, |visit, watch| {
             drop(watch());
             let _watch = watch();
             drop(visit);
         });
+    }
+
+    #[test]
+    fn a_request_is_handed_over_once_and_not_after_its_client_has_left() {
+        make_token().unwrap();
+        let visits = Visits::default();
+        let handed_over = |arrival: Arrival, before: fn(Visit) -> Option<Visit>| {
+            let check = received(&claim_check(arrival.peer.visit));
+            let _visit = before(visits.enter(arrival));
+            [visits.arrival(&check), visits.arrival(&check)].map(|arrival| arrival.is_some())
+        };
+        let arrival = arrival::tests::arrival;
+        assert_eq!(handed_over(arrival(), Some), [true, false]);
+        let left = |visit: Visit| {
+            visit.depart();
+            Some(visit)
+        };
+        assert_eq!(handed_over(arrival(), left), [false, false]);
+        assert_eq!(handed_over(arrival(), |_| None), [false, false]);
     }
 }
