@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::api::{BaseUrls, RegionUrls, Timeouts};
+use super::api::{Api, BaseUrls, RegionUrls, Timeouts};
 use super::app::MixpanelAppApiClient;
 use super::cache::Cache;
-use super::credentials::{Caller, Environment, ProjectId, Secret, ServiceAccount};
+use super::credentials::{Caller, Environment, ProjectId, Secret, ServiceAccount, Signer};
 use super::error::Error;
 use super::export::MixpanelExportClient;
 use super::http::{Hall, Http};
@@ -92,7 +92,7 @@ impl Mixpanel {
         };
         let environment = Environment {
             region: config.region,
-            account: config.account,
+            account: config.account.map(Signer::new),
             project: config.project_id,
             token: config.project_token,
             oauth_token: config.oauth_token,
@@ -112,9 +112,9 @@ impl Mixpanel {
     /// # Errors
     ///
     /// [`Error::NoCredentials`], [`Error::MalformedCredentials`] and [`Error::InvalidRegion`]; none repeats a value.
-    pub fn caller(
+    pub fn caller<'a>(
         &self,
-        header: &dyn Fn(&str) -> Option<String>,
+        header: &dyn Fn(&str) -> Option<&'a str>,
         environment_allowed: bool,
     ) -> Result<Caller, Error> {
         let environment = &self.0.environment;
@@ -206,7 +206,7 @@ impl Clients {
         if let Some(token) = self.token_in_settings(project) {
             return Ok(token.clone());
         }
-        if self.caller.account.is_none() {
+        if self.caller.account().is_none() {
             return Err(Error::NoProjectToken);
         }
         let project = match project {
@@ -278,23 +278,20 @@ impl Clients {
 
     /// The quotas that this call drew on, or would have without kept answers.
     pub fn quotas_drawn_on(&self) -> Vec<Quota> {
+        let quotas = &self.mixpanel.0.hall.quotas;
         let asked = self.notes.all_asked();
-        asked
-            .iter()
-            .flat_map(|(api, project)| {
-                let quotas = self.quotas(project);
-                quotas.into_iter().filter(move |quota| quota.api == *api)
-            })
-            .collect()
+        let of =
+            |(api, project): &(Api, ProjectId)| quotas.of_api(self.caller.region, project, *api);
+        asked.iter().filter_map(of).collect()
     }
 
     /// The zone in which a project's days are counted, with its name, as in `US/Pacific`. Looked up with `/me` for up to
     /// ten seconds and then kept for ten minutes. None: the caller is not told it.
     pub fn timezone(&self, project: &ProjectId) -> Option<TimeZone> {
-        self.caller.account.as_ref()?;
+        self.caller.account()?;
         let shared = &self.mixpanel.0;
         let key = ZoneKey {
-            who: shared.hall.cache.fingerprint(self.caller.account.as_ref()),
+            who: shared.hall.cache.fingerprint(self.caller.account()),
             region: self.caller.region,
             project: project.clone(),
         };

@@ -3,10 +3,12 @@
 //! A header wins whole: nothing of the environment's account is ever joined to it. Nothing here is sent anywhere.
 
 use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+use ureq::http::HeaderValue;
 
 use super::error::Error;
 use super::region::Region;
@@ -21,14 +23,13 @@ const AUTH_TOKEN_FORM: &str = "username:secret or username:secret:project_id";
 const OAUTH_HEADER: &str = "x-mixpanel-oauth-token";
 const AUTH_DATA_FORM: &str = r#"base64 of {"serviceaccount_username": "..", "serviceaccount_secret": "..", "project_id": ".."}"#;
 
-/// A text that is never shown: `Debug` and `Display` say `[redacted]`.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
+/// A text that is never shown: `Debug` and `Display` say `[redacted]`. Cheap to clone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Arc<str>);
 
 impl Secret {
     /// Takes a text in.
-    pub fn new(text: impl Into<String>) -> Secret {
+    pub fn new(text: impl Into<Arc<str>>) -> Secret {
         Secret(text.into())
     }
 
@@ -50,28 +51,48 @@ impl fmt::Display for Secret {
     }
 }
 
-/// The number of a project, as text: 1 to 19 digits.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ProjectId(String);
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+        String::deserialize(deserializer).map(Secret::new)
+    }
+}
+
+/// The number of a project, as text: 1 to 19 digits. Kept in place: each call names its project to many.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct ProjectId {
+    digits: [u8; PROJECT_DIGITS_MAX],
+    count: u8,
+}
 
 impl ProjectId {
     /// Reads digits. Anything else is nothing: the id becomes part of a path.
     pub fn parse(text: &str) -> Option<ProjectId> {
         let text = text.trim();
-        let sound = (1..=PROJECT_DIGITS_MAX).contains(&text.len())
-            && text.bytes().all(|byte| byte.is_ascii_digit());
-        sound.then(|| ProjectId(text.to_owned()))
+        let sound = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let mut digits = [0; PROJECT_DIGITS_MAX];
+        let place = digits.get_mut(..text.len()).filter(|_| sound)?;
+        place.copy_from_slice(text.as_bytes());
+        let count = u8::try_from(text.len()).ok()?;
+        Some(ProjectId { digits, count })
     }
 
     /// The digits.
     pub fn as_str(&self) -> &str {
-        &self.0
+        let digits = self.digits.get(..usize::from(self.count));
+        // There is nothing else in it.
+        std::str::from_utf8(digits.unwrap_or_default()).unwrap_or_default()
     }
 }
 
 impl fmt::Display for ProjectId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for ProjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ProjectId").field(&self.as_str()).finish()
     }
 }
 
@@ -85,11 +106,6 @@ pub struct ServiceAccount {
 }
 
 impl ServiceAccount {
-    /// The value of the header that it signs a request with.
-    pub(super) fn authorization(&self) -> String {
-        format!("Basic {}", self.pair())
-    }
-
     /// The secret as it is, and within what signs a request.
     pub(super) fn secrets(&self) -> [Secret; 2] {
         // Whoever repeats it may leave the padding out.
@@ -102,11 +118,32 @@ impl ServiceAccount {
     }
 }
 
+/// A service account, and the value of the header that it signs requests with: made once for all of them.
+#[derive(Debug)]
+pub(super) struct Signer {
+    pub(super) account: ServiceAccount,
+    /// Its `Debug` does not show it.
+    pub(super) authorization: HeaderValue,
+}
+
+impl Signer {
+    pub(super) fn new(account: ServiceAccount) -> Arc<Signer> {
+        // Base64 can stand in a header.
+        let mut authorization = HeaderValue::try_from(format!("Basic {}", account.pair()))
+            .unwrap_or(HeaderValue::from_static(""));
+        authorization.set_sensitive(true);
+        Arc::new(Signer {
+            account,
+            authorization,
+        })
+    }
+}
+
 /// What the environment gives to those who may use it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Environment {
     pub(super) region: Region,
-    pub(super) account: Option<ServiceAccount>,
+    pub(super) account: Option<Arc<Signer>>,
     pub(super) project: Option<ProjectId>,
     pub(super) token: Option<Secret>,
     pub(super) oauth_token: Option<Secret>,
@@ -116,7 +153,7 @@ pub(super) struct Environment {
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// None for a caller with a project token alone.
-    pub(super) account: Option<ServiceAccount>,
+    pub(super) signer: Option<Arc<Signer>>,
     /// The project of the caller's own header.
     pub(super) project: Option<ProjectId>,
     /// The environment's project token; only for a caller who uses the environment's credentials.
@@ -133,22 +170,25 @@ impl Caller {
         self.region
     }
 
+    /// The service account.
+    pub(super) fn account(&self) -> Option<&ServiceAccount> {
+        self.signer.as_ref().map(|signer| &signer.account)
+    }
+
     /// Reads a request's headers, then the environment if it is allowed.
-    pub(super) fn read(
-        header: &dyn Fn(&str) -> Option<String>,
+    pub(super) fn read<'a>(
+        header: &dyn Fn(&str) -> Option<&'a str>,
         environment: Option<&Environment>,
         default_region: Region,
     ) -> Result<Caller, Error> {
         let region = match header("x-mixpanel-region") {
-            Some(text) => Region::parse(&text).ok_or(Error::InvalidRegion)?,
+            Some(text) => Region::parse(text).ok_or(Error::InvalidRegion)?,
             None => default_region,
         };
-        let oauth_token = header(OAUTH_HEADER)
-            .map(|value| read_oauth_token(&value))
-            .transpose()?;
+        let oauth_token = header(OAUTH_HEADER).map(read_oauth_token).transpose()?;
         if let Some((account, project)) = read_headers(header)? {
             return Ok(Caller {
-                account: Some(account),
+                signer: Some(Signer::new(account)),
                 project,
                 token: None,
                 oauth_token,
@@ -157,14 +197,14 @@ impl Caller {
         }
         match environment {
             Some(environment) if environment.has_credentials() => Ok(Caller {
-                account: environment.account.clone(),
+                signer: environment.account.clone(),
                 project: None,
                 token: environment.token.clone(),
                 oauth_token: oauth_token.or_else(|| environment.oauth_token.clone()),
                 region,
             }),
             _ if oauth_token.is_some() => Ok(Caller {
-                account: None,
+                signer: None,
                 project: None,
                 token: None,
                 oauth_token,
@@ -198,7 +238,9 @@ fn read_oauth_token(value: &str) -> Result<Secret, Error> {
 type Credentials = (ServiceAccount, Option<ProjectId>);
 
 /// The first of the three headers that carries a service account.
-fn read_headers(header: &dyn Fn(&str) -> Option<String>) -> Result<Option<Credentials>, Error> {
+fn read_headers<'a>(
+    header: &dyn Fn(&str) -> Option<&'a str>,
+) -> Result<Option<Credentials>, Error> {
     if let Some(value) = header("authorization")
         && let Some(credentials) = read_authorization(value.trim())?
     {
@@ -306,14 +348,14 @@ mod tests {
     #[track_caller]
     fn check(headers: &[(&str, &str)], expected: Result<(&str, &str, Option<&str>), &str>) {
         let environment = Environment {
-            account: account("env", "env-secret"),
+            account: account("env", "env-secret").map(Signer::new),
             project: ProjectId::parse("1"),
             token: Some(Secret::new("env-token")),
             ..Environment::default()
         };
         let found = read(headers, Some(&environment));
         let named = found.as_ref().map(|caller| {
-            let account = caller.account.as_ref().unwrap();
+            let account = caller.account().unwrap();
             (
                 account.username.as_str(),
                 account.secret.expose(),
@@ -328,7 +370,7 @@ mod tests {
             headers
                 .iter()
                 .find(|(given, _)| *given == name)
-                .map(|(_, value)| value.to_string())
+                .map(|(_, value)| *value)
         };
         Caller::read(&header, environment, Region::Us)
     }
@@ -468,7 +510,7 @@ mod tests {
         );
         let caller = read(&[], Some(&environment)).unwrap();
         assert_eq!(
-            (caller.account, caller.token),
+            (caller.account(), caller.token.clone()),
             (None, Some(Secret::new("t")))
         );
     }
@@ -476,7 +518,7 @@ mod tests {
     #[test]
     fn an_oauth_token_is_the_headers_or_the_environments_but_not_for_a_caller_with_an_account() {
         let environment = Environment {
-            account: account("env", "env-secret"),
+            account: account("env", "env-secret").map(Signer::new),
             oauth_token: Some(Secret::new("env-oauth")),
             ..Environment::default()
         };
@@ -493,7 +535,7 @@ mod tests {
             assert_eq!(caller.oauth_token.as_ref().map(Secret::expose), expected);
         }
         let alone = read(&[oauth], None).unwrap();
-        assert_eq!((alone.account, alone.token), (None, None));
+        assert_eq!((alone.account(), &alone.token), (None, &None));
         let spaced = ("x-mixpanel-oauth-token", "Bearer own-oauth");
         let error = read(&[spaced], None).unwrap_err();
         assert_eq!(error.kind(), "malformed_credentials");
@@ -518,7 +560,7 @@ mod tests {
     #[test]
     fn a_secret_shows_itself_nowhere() {
         let caller = read(&[("x-auth-token", "me:s3cret:7")], None).unwrap();
-        let secret = &caller.account.as_ref().unwrap().secret;
+        let secret = &caller.account().unwrap().secret;
         assert_eq!(format!("{secret} {secret:?}"), "[redacted] [redacted]");
         assert!(!format!("{caller:?}").contains("s3cret"));
     }

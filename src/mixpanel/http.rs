@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 use ureq::AsSendBody;
-use ureq::http::Response;
+use ureq::http::header::{self, HeaderValue};
+use ureq::http::{self, Response};
 
 use super::api::Api;
 use super::body::{REFUSAL_BYTES_MAX, has_member, parse};
@@ -15,7 +16,7 @@ use super::cache::{Cache, Found, Keep, Key, Refused};
 use super::credentials::{Caller, Secret, ServiceAccount};
 use super::error::Error;
 use super::fault::{cannot_connect, fault};
-use super::lines::{Lines, host_of};
+use super::lines::{Base, Lines, USER_AGENT};
 use super::noted::Noted;
 use super::notes::Notes;
 use super::quota::{Quotas, Turn};
@@ -33,6 +34,11 @@ const RETRY_WAITS: [Duration; 2] = [Duration::from_millis(200), Duration::from_s
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(5);
 /// The http crate takes no address of 64 KB; this leaves room for the host.
 const URL_BYTES_MAX: usize = 60 * 1024;
+
+/// The most room that is made for a body before it comes, whatever its length is said to be.
+const ROOM_BYTES_MAX: u64 = 256 * 1024;
+/// Room for a body whose length is not said, and more than std wants free to look for a body's end.
+const ROOM_BYTES_MIN: usize = 64;
 
 /// How much longer than its own time a request waits for another one's answer: that one may have waited for its turn.
 const FOLLOWING: Duration = Duration::from_secs(60);
@@ -144,7 +150,7 @@ impl Http {
             }
             Err(Refused { error, request_id }) => {
                 if let Some(id) = request_id {
-                    self.notes.failed(&error, &id);
+                    self.notes.failed_as(&error, id);
                 }
                 Err(error)
             }
@@ -158,14 +164,25 @@ impl Http {
 
     fn key(&self, request: &Request<'_>) -> Key {
         let form = match &request.body {
-            Body::Form(pairs) => pairs.encode(),
-            _ => String::new(),
+            Body::Form(pairs) => pairs.encoded(),
+            _ => "",
         };
+        let (method, query) = (request.body.method(), request.query.encoded());
+        let parts = [
+            method,
+            " ",
+            request.api.as_str(),
+            &request.path,
+            "?",
+            query,
+            " ",
+            form,
+        ];
         Key {
-            who: self.hall.cache.fingerprint(self.caller.account.as_ref()),
+            who: self.hall.cache.fingerprint(self.caller.account()),
             region: self.caller.region,
             project: request.project(),
-            request: format!("{} {} {form}", request.body.method(), self.url(request)),
+            request: parts.concat(),
         }
     }
 
@@ -261,7 +278,7 @@ impl Http {
         if let Err(error) = self.authorization(request) {
             return error;
         }
-        let url = self.address(request);
+        let url = format!("{}{}", self.base(request).url(), request.path);
         let unsent = Unsent::new(request, url, &self.secrets(request));
         self.notes.rehearsal.note(unsent);
         Error::DryRun
@@ -328,34 +345,27 @@ impl Http {
         turn: Turn,
         left: Option<Duration>,
     ) -> Result<Answer, Error> {
-        let url = self.url(request);
         if self.stop.is_stopped() {
             return Err(Error::Cancelled);
         }
         let running = self.stop.request();
-        let mut noted = Noted::new(request, &url, running.number());
+        let mut noted = Noted::new(request, self.base(request), running.number());
         let result = {
             let _entered = running.enter();
             match &request.body {
-                Body::None | Body::Delete => self.call(request, &url, None, left, ()),
+                Body::None | Body::Delete => self.call(request, None, left, ()),
                 Body::Form(pairs) => {
                     let kind = "application/x-www-form-urlencoded";
-                    self.call(request, &url, Some(kind), left, pairs.encode().as_bytes())
+                    self.call(request, Some(kind), left, pairs.encoded().as_bytes())
                 }
                 Body::Json(bytes)
                 | Body::GzippedJson(bytes)
                 | Body::PutJson(bytes)
                 | Body::PatchJson(bytes)
-                | Body::DeleteJson(bytes) => self.call(
-                    request,
-                    &url,
-                    Some("application/json"),
-                    left,
-                    bytes.as_slice(),
-                ),
-                Body::PutCsv(bytes) => {
-                    self.call(request, &url, Some("text/csv"), left, bytes.as_slice())
+                | Body::DeleteJson(bytes) => {
+                    self.call(request, Some("application/json"), left, bytes.as_slice())
                 }
+                Body::PutCsv(bytes) => self.call(request, Some("text/csv"), left, bytes.as_slice()),
             }
         };
         let response = result.inspect_err(|error| self.failed(&noted, &turn, error))?;
@@ -378,30 +388,18 @@ impl Http {
     fn call(
         &self,
         request: &Request<'_>,
-        url: &str,
-        content_type: Option<&str>,
+        content_type: Option<&'static str>,
         left: Option<Duration>,
         body: impl AsSendBody,
     ) -> Result<Response<ureq::Body>, Error> {
-        if url.len() > URL_BYTES_MAX {
+        let authorization = self.authorization(request)?;
+        let base = self.base(request);
+        let target = target(base, request);
+        if base.host.len() + target.len() > URL_BYTES_MAX {
             return Err(Error::TooLarge { words: None });
         }
-        let host = host_of(url);
-        let mut builder = ureq::http::Request::builder()
-            .method(request.body.method())
-            .uri(url);
-        if let Some(content_type) = content_type {
-            builder = builder.header("content-type", content_type);
-        }
-        if matches!(request.body, Body::GzippedJson(_)) {
-            builder = builder.header("content-encoding", "gzip");
-        }
-        if let Some(authorization) = self.authorization(request)? {
-            builder = builder.header("authorization", authorization);
-        }
-        let outgoing = builder
-            .body(body)
-            .map_err(|error| cannot_connect(host, &error))?;
+        let outgoing = outgoing(request, base, &target, authorization, content_type, body)
+            .map_err(|error| cannot_connect(&base.host, &error))?;
         let agent = self.hall.lines.agent(request.api);
         let outgoing = match left {
             // A setting of its own costs a request a copy of them all.
@@ -411,32 +409,29 @@ impl Http {
                 .build(),
             None => outgoing,
         };
-        agent.run(outgoing).map_err(|error| self.fault(host, error))
+        agent
+            .run(outgoing)
+            .map_err(|error| self.fault(&base.host, error))
     }
 
-    fn url(&self, request: &Request<'_>) -> String {
-        let query = request.query.encode();
-        let mark = if query.is_empty() { "" } else { "?" };
-        format!("{}{mark}{query}", self.address(request))
-    }
-
-    /// The same without its query.
-    fn address(&self, request: &Request<'_>) -> String {
-        let base = self.hall.lines.base_url(request.api, self.caller.region);
-        format!("{base}{}", request.path)
+    fn base(&self, request: &Request<'_>) -> &Arc<Base> {
+        self.hall.lines.base(request.api, self.caller.region)
     }
 
     /// The header that signs a request, if it has one.
-    fn authorization(&self, request: &Request<'_>) -> Result<Option<String>, Error> {
+    fn authorization(&self, request: &Request<'_>) -> Result<Option<HeaderValue>, Error> {
         match request.signature {
             Signature::Account => {
-                let account = self.caller.account.as_ref().ok_or(Error::NoCredentials)?;
-                Ok(Some(account.authorization()))
+                let signer = self.caller.signer.as_ref().ok_or(Error::NoCredentials)?;
+                Ok(Some(signer.authorization.clone()))
             }
             Signature::OAuth => {
                 let token = self.caller.oauth_token.as_ref();
                 let token = token.ok_or(Error::NoOAuthToken)?.expose();
-                Ok(Some(format!("Bearer {token}")))
+                let mut bearer = HeaderValue::try_from(format!("Bearer {token}"))
+                    .map_err(|error| cannot_connect(&self.base(request).host, &error))?;
+                bearer.set_sensitive(true);
+                Ok(Some(bearer))
             }
             Signature::None => Ok(None),
         }
@@ -466,17 +461,26 @@ impl Http {
 
     fn read_body(&self, answer: &mut Answer, bytes_max: u64) -> Result<Vec<u8>, Error> {
         let _entered = answer.running.enter();
-        let body = answer
-            .response
-            .body_mut()
+        let body = answer.response.body_mut();
+        // Room for all that is said to come, and to see that no more does.
+        let said = body
+            .content_length()
+            .unwrap_or_default()
+            .min(ROOM_BYTES_MAX);
+        let mut whole = Vec::with_capacity(said as usize + ROOM_BYTES_MIN);
+        let read = body
             .with_config()
             .limit(bytes_max)
-            .read_to_vec();
+            .reader()
+            .read_to_end(&mut whole);
         // A shut socket reads like the end of an answer that has no length.
         if self.stop.is_stopped() {
             return Err(Error::Cancelled);
         }
-        body.map_err(|error| self.fault(&answer.noted.host, error))
+        match read {
+            Ok(_) => Ok(whole),
+            Err(error) => Err(self.fault(answer.noted.host(), error.into())),
+        }
     }
 
     fn refusal(&self, request: &Request<'_>, mut answer: Answer) -> Error {
@@ -505,7 +509,7 @@ impl Http {
     /// Tells everybody who keeps account of a try that it failed.
     fn failed(&self, noted: &Noted, turn: &Turn, error: &Error) {
         noted.failed(error);
-        self.notes.failed(error, noted.id());
+        self.notes.failed(error, noted);
         turn.ended(Some(error));
     }
 
@@ -516,7 +520,7 @@ impl Http {
 
     /// What an answer may repeat of the request and nobody else may see.
     fn secrets(&self, request: &Request<'_>) -> Vec<Secret> {
-        let account = self.caller.account.as_ref();
+        let account = self.caller.account();
         let account = account.map(ServiceAccount::secrets).into_iter().flatten();
         let tokens = [
             self.caller.token.as_ref(),
@@ -539,6 +543,43 @@ impl Http {
     }
 }
 
+/// The path of a request with its query.
+fn target(base: &Base, request: &Request<'_>) -> String {
+    let query = request.query.encoded();
+    let mark = if query.is_empty() { "" } else { "?" };
+    [&base.path, &*request.path, mark, query].concat()
+}
+
+/// A request with all its header fields: what ureq would add to it, it would make anew each time.
+fn outgoing<B>(
+    request: &Request<'_>,
+    base: &Base,
+    target: &str,
+    authorization: Option<HeaderValue>,
+    content_type: Option<&'static str>,
+    body: B,
+) -> Result<http::Request<B>, http::Error> {
+    let mut outgoing = http::Request::new(body);
+    *outgoing.method_mut() = request.body.method().parse()?;
+    *outgoing.uri_mut() = base.uri(target)?;
+    let fields = outgoing.headers_mut();
+    fields.insert(header::HOST, base.host_header.clone());
+    fields.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+    fields.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
+    let gzip = HeaderValue::from_static("gzip");
+    if matches!(request.body, Body::GzippedJson(_)) {
+        fields.insert(header::CONTENT_ENCODING, gzip.clone());
+    }
+    fields.insert(header::ACCEPT_ENCODING, gzip);
+    if let Some(content_type) = content_type {
+        fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    }
+    if let Some(authorization) = authorization {
+        fields.insert(header::AUTHORIZATION, authorization);
+    }
+    Ok(outgoing)
+}
+
 /// A running answer. Reading it ends with an error when the stop comes.
 pub(super) struct Stream {
     running: Running,
@@ -558,7 +599,7 @@ impl Stream {
         if self.stop.is_stopped() {
             return Err(Error::Cancelled);
         }
-        let amount = amount.map_err(|error| fault(&self.noted.host, error.into()))?;
+        let amount = amount.map_err(|error| fault(self.noted.host(), error.into()))?;
         self.bytes += amount as u64;
         Ok(amount)
     }
@@ -568,7 +609,7 @@ impl Stream {
         match error {
             Some(error) => {
                 self.noted.failed(error);
-                self.notes.failed(error, self.noted.id());
+                self.notes.failed(error, &self.noted);
             }
             None => self.noted.succeeded(self.bytes),
         }

@@ -137,7 +137,7 @@ impl MixpanelIngestionClient {
 
     /// Not repeatable: `$add` and `$append` done twice are not the same, and `/track` need not carry an `$insert_id`.
     /// Not packed: `/engage` does not take gzip. `ip=0`: else every user would be placed where this server stands.
-    fn send(&self, path: &str, token: &Secret, items: Vec<Value>) -> Result<(), Error> {
+    fn send(&self, path: &'static str, token: &Secret, items: Vec<Value>) -> Result<(), Error> {
         let request = Request {
             query: Pairs::new().with("ip", 0).with("verbose", 1),
             signature: Signature::None,

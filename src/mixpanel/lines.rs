@@ -2,10 +2,14 @@
 //!
 //! Nothing is opened here; `http.rs` does that by asking an agent.
 
+use std::sync::Arc;
+
+use ureq::http::uri::{Authority, PathAndQuery, Scheme};
+use ureq::http::{self, HeaderValue, Uri};
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
 use ureq::{Agent, Proxy, ProxyProtocol};
 
-use super::api::{Api, BaseUrls, RegionUrls, Timeouts};
+use super::api::{Api, Timeouts};
 use super::clients::Config;
 use super::connector::StoppableTcp;
 use super::region::Region;
@@ -18,15 +22,69 @@ const INPUT_BUFFER_BYTES: usize = 16 * 1024;
 /// An export is read in few, large pieces; there are hardly any at once.
 const EXPORT_INPUT_BUFFER_BYTES: usize = 64 * 1024;
 const OUTPUT_BUFFER_BYTES: usize = 8 * 1024;
-const USER_AGENT: &str = concat!("mixpanel-mcp-server/", env!("CARGO_PKG_VERSION"));
+/// How this server calls itself.
+pub(super) const USER_AGENT: &str = concat!("mixpanel-mcp-server/", env!("CARGO_PKG_VERSION"));
 
 /// The connections to the four APIs, for all callers: they carry no credentials.
 pub(super) struct Lines {
     /// In the order of [`Api::ALL`]. Each has its API's time limits, and its own connections.
     agents: [Agent; 4],
-    urls: BaseUrls,
-    region_urls: RegionUrls,
+    /// In the same order, and within each in that of [`Region::ALL`].
+    bases: [[Arc<Base>; 3]; 4],
+    /// In the same order: whether all regions of an API are at one place.
+    moved: [bool; 4],
     pub(super) timeouts: Timeouts,
+}
+
+/// Where one API is in one region, in the parts of which addresses are made.
+pub(super) struct Base {
+    /// The host with its port.
+    pub(super) host: String,
+    /// Before the path of each request; empty, or a path without a slash at its end.
+    pub(super) path: String,
+    /// The value of `Host`.
+    pub(super) host_header: HeaderValue,
+    scheme: Scheme,
+    authority: Authority,
+}
+
+impl Base {
+    /// `url` has a scheme, a host, and maybe a path without a slash at its end.
+    fn new(url: &str) -> Result<Base, http::Error> {
+        let host = host_of(url);
+        let path = url.split_once(host).map_or("", |(_, path)| path);
+        let parts = url.parse::<Uri>()?.into_parts();
+        let (scheme, authority) = (
+            parts.scheme.unwrap_or(Scheme::HTTPS),
+            parts.authority.map_or_else(|| host.parse(), Ok)?,
+        );
+        let default_port = if scheme == Scheme::HTTP { 80 } else { 443 };
+        let named = match authority.port_u16() {
+            Some(port) if port == default_port => authority.host(),
+            _ => authority.as_str(),
+        };
+        Ok(Base {
+            host_header: named.parse()?,
+            host: host.to_owned(),
+            path: path.to_owned(),
+            scheme,
+            authority,
+        })
+    }
+
+    /// The address of what is there under a path with its query.
+    pub(super) fn uri(&self, path_and_query: &str) -> Result<Uri, http::Error> {
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(self.scheme.clone());
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = Some(PathAndQuery::try_from(path_and_query)?);
+        Ok(Uri::from_parts(parts)?)
+    }
+
+    /// The whole prefix, without a slash at its end.
+    pub(super) fn url(&self) -> String {
+        format!("{}://{}{}", self.scheme, self.host, self.path)
+    }
 }
 
 impl Lines {
@@ -58,34 +116,62 @@ impl Lines {
         let agents = Api::ALL.map(|api| agent(api, config, &tls, proxy.clone()));
         Ok(Lines {
             agents,
-            urls: config.urls.clone(),
-            region_urls: config.region_urls.clone(),
+            bases: bases(config).map_err(|error| error.to_string())?,
+            moved: Api::ALL.map(|api| config.urls.of(api).is_some()),
             timeouts: config.timeouts,
         })
     }
 
-    /// The whole prefix of an API: the setting's, else the region's.
-    pub(super) fn base_url(&self, api: Api, region: Region) -> &str {
-        let moved = self.region_urls.of(region).and_then(|urls| urls.of(api));
-        self.urls
-            .of(api)
-            .or(moved)
-            .unwrap_or_else(|| region.base_url(api))
+    /// Where an API is: where the setting says, else where the region has it.
+    pub(super) fn base(&self, api: Api, region: Region) -> &Arc<Base> {
+        let [us, eu, india] = of(api, &self.bases);
+        match region {
+            Region::Us => us,
+            Region::Eu => eu,
+            Region::In => india,
+        }
     }
 
     /// Whether each region has a place of its own for an API.
     pub(super) fn tells_regions_apart(&self, api: Api) -> bool {
-        self.urls.of(api).is_none()
+        !of(api, &self.moved)
     }
 
     pub(super) fn agent(&self, api: Api) -> &Agent {
-        let [ingestion, export, query, app] = &self.agents;
-        match api {
-            Api::Ingestion => ingestion,
-            Api::Export => export,
-            Api::Query => query,
-            Api::App => app,
-        }
+        of(api, &self.agents)
+    }
+}
+
+/// Where the APIs are, in the orders of [`Lines`].
+fn bases(config: &Config) -> Result<[[Arc<Base>; 3]; 4], http::Error> {
+    let base = |api, region| {
+        let moved = config.region_urls.of(region).and_then(|urls| urls.of(api));
+        let url = config.urls.of(api).or(moved);
+        Base::new(url.unwrap_or_else(|| region.base_url(api))).map(Arc::new)
+    };
+    let of_regions = |api| {
+        Ok::<_, http::Error>([
+            base(api, Region::Us)?,
+            base(api, Region::Eu)?,
+            base(api, Region::In)?,
+        ])
+    };
+    Ok([
+        of_regions(Api::Ingestion)?,
+        of_regions(Api::Export)?,
+        of_regions(Api::Query)?,
+        of_regions(Api::App)?,
+    ])
+}
+
+/// What is an API's among what all have, in the order of [`Api::ALL`].
+fn of<T>(api: Api, all: &[T; 4]) -> &T {
+    let [ingestion, export, query, app] = all;
+    match api {
+        Api::Ingestion => ingestion,
+        Api::Export => export,
+        Api::Query => query,
+        Api::App => app,
     }
 }
 
@@ -106,6 +192,7 @@ fn agent(api: Api, config: &Config, tls: &Tls, proxy: Option<Proxy>) -> Agent {
         .max_redirects_will_error(false)
         .proxy(proxy.filter(|_| !goes_to_loopback))
         .no_delay(true)
+        // For proxies: each request brings its own, as it need not be made then.
         .user_agent(USER_AGENT)
         .max_idle_connections(IDLE_CONNECTIONS_MAX)
         .max_idle_connections_per_host(IDLE_CONNECTIONS_MAX)
@@ -166,6 +253,7 @@ fn is_loopback(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::api::BaseUrls;
     use super::*;
 
     #[track_caller]
@@ -201,6 +289,24 @@ mod tests {
         );
         check("https://:80", Err("is not an address"));
         check("https://exa mple.com", Err("is not an address"));
+    }
+
+    #[track_caller]
+    fn check_base(url: &str, host_header: &str) {
+        let base = Base::new(url).unwrap();
+        assert_eq!(base.url(), url);
+        let uri = base.uri(&format!("{}/a%20b?c=d", base.path)).unwrap();
+        assert_eq!(uri.to_string(), format!("{url}/a%20b?c=d"));
+        assert_eq!(base.host_header, host_header);
+    }
+
+    #[test]
+    fn an_address_is_made_of_parts_and_names_its_port_where_it_is_not_the_schemes() {
+        check_base("https://mixpanel.com/api/query", "mixpanel.com");
+        check_base("http://127.0.0.1:8080", "127.0.0.1:8080");
+        check_base("http://localhost:80/x", "localhost");
+        check_base("https://[::1]:443/x/y", "[::1]");
+        check_base("https://[::1]:80", "[::1]:80");
     }
 
     #[test]

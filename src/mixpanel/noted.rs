@@ -1,78 +1,71 @@
 //! What the log says of each try of a request, and the id by which it is found there.
 
-use std::sync::OnceLock;
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use super::error::Error;
-use super::lines::host_of;
+use super::lines::Base;
 use super::request::Request;
 
-/// What the log says of one try: never a query, a header or a body.
+/// What the log says of one try: never a query, a header or a body. It is put into words only where it is told.
 pub(super) struct Noted {
-    id: String,
+    /// Tells the tries of this process apart.
+    number: u64,
     method: &'static str,
-    pub(super) host: String,
-    path: String,
+    base: Arc<Base>,
+    path: Cow<'static, str>,
     pub(super) status: u16,
     since: Instant,
 }
 
 impl Noted {
-    /// `number` tells the tries of this process apart.
-    pub(super) fn new(request: &Request<'_>, url: &str, number: u64) -> Noted {
-        let host = host_of(url).to_owned();
-        let after_host = url.split_once(&host).map_or("", |(_, rest)| rest);
-        let path = after_host.split('?').next().unwrap_or_default().to_owned();
+    pub(super) fn new(request: &Request<'_>, base: &Arc<Base>, number: u64) -> Noted {
         Noted {
-            id: format!("{:04x}-{number}", process()),
+            number,
             method: request.body.method(),
-            host,
-            path,
+            base: Arc::clone(base),
+            path: request.path.clone(),
             status: 0,
             since: Instant::now(),
         }
     }
 
     /// By which this try is found in the log.
-    pub(super) fn id(&self) -> &str {
-        &self.id
+    pub(super) fn id(&self) -> String {
+        format!("{:04x}-{}", process(), self.number)
+    }
+
+    /// The host with its port.
+    pub(super) fn host(&self) -> &str {
+        &self.base.host
     }
 
     pub(super) fn succeeded(&self, bytes: u64) {
-        let Noted {
-            id,
-            method,
-            host,
-            path,
-            status,
-            since,
-        } = self;
-        log::debug!(
-            "{id} {method} {host}{path}: {status}, {bytes} bytes, {} ms",
-            since.elapsed().as_millis()
-        );
+        log::debug!("{self}: {}, {bytes} bytes, {} ms", self.status, self.ms());
     }
 
     pub(super) fn failed(&self, error: &Error) {
-        let Noted {
-            id,
-            method,
-            host,
-            path,
-            status,
-            since,
-        } = self;
         // That a caller has gone is no fault to look into.
         let level = match error {
             Error::Cancelled => log::Level::Debug,
             _ => log::Level::Warn,
         };
-        log::log!(
-            level,
-            "{id} {method} {host}{path}: {status}, {}, {} ms",
-            error.kind(),
-            since.elapsed().as_millis()
-        );
+        let (status, kind, ms) = (self.status, error.kind(), self.ms());
+        log::log!(level, "{self}: {status}, {kind}, {ms} ms");
+    }
+
+    fn ms(&self) -> u128 {
+        self.since.elapsed().as_millis()
+    }
+}
+
+impl fmt::Display for Noted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Base { host, path, .. } = &*self.base;
+        let (id, method, rest) = (self.id(), self.method, &self.path);
+        write!(f, "{id} {method} {host}{path}{rest}")
     }
 }
 

@@ -57,9 +57,16 @@ impl Notes {
     }
 
     /// A request that failed. Not that the call was stopped: that is no fault to look into.
-    pub(super) fn failed(&self, error: &Error, request_id: &str) {
+    pub(super) fn failed(&self, error: &Error, try_of_it: &super::noted::Noted) {
         if *error != Error::Cancelled {
-            self.lock().failed = Some((error.kind(), request_id.to_owned()));
+            self.failed_as(error, try_of_it.id());
+        }
+    }
+
+    /// The same of another call's request, on which this one waited.
+    pub(super) fn failed_as(&self, error: &Error, request_id: String) {
+        if *error != Error::Cancelled {
+            self.lock().failed = Some((error.kind(), request_id));
         }
     }
 

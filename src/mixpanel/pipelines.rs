@@ -113,7 +113,7 @@ fn asked(path: &'static str, pairs: Pairs) -> Request<'static> {
     }
 }
 
-fn changed<'a>(path: &str, pairs: Pairs, form: &PipelineForm<'a>) -> Request<'a> {
+fn changed<'a>(path: &'static str, pairs: Pairs, form: &PipelineForm<'a>) -> Request<'a> {
     let pairs = form.fields.iter().fold(pairs, |pairs, (name, value)| {
         pairs.with(name.clone(), value)
     });

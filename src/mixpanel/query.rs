@@ -411,11 +411,14 @@ impl MixpanelQueryClient {
 
 /// Whether the last day is over wherever the project is: the last zone is 12 hours behind UTC.
 fn is_closed(pairs: &Pairs) -> bool {
-    let last = pairs
+    // A day has nothing in it that would be escaped.
+    let Some(last) = pairs
         .get("to_date")
-        .and_then(|day| day.parse::<Date>().ok());
-    let yesterday = Timestamp::now()
+        .and_then(|day| day.parse::<Date>().ok())
+    else {
+        return false;
+    };
+    Timestamp::now()
         .checked_sub(SignedDuration::from_hours(24 + 12))
-        .map(|then| then.to_zoned(TimeZone::UTC).date());
-    matches!((last, yesterday), (Some(last), Ok(yesterday)) if last <= yesterday)
+        .is_ok_and(|then| last <= then.to_zoned(TimeZone::UTC).date())
 }

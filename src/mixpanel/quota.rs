@@ -144,41 +144,44 @@ impl Quotas {
         }
     }
 
-    /// What is known of the quotas of a project.
+    /// What is known of the quotas of a project: of the query API, then of the export API.
     pub(super) fn of(&self, region: Region, project: &ProjectId) -> Vec<Quota> {
-        let told = |(api, limits): (Api, Limits)| {
-            let key = Key {
-                region,
-                project: project.clone(),
-                api,
-            };
-            let now = Instant::now();
-            let mut state = self.lock();
-            let mut none = Window::new(now);
-            let window = state.windows.get_mut(&key).unwrap_or(&mut none);
-            window.forget(now);
-            let barred = window.barred.filter(|bar| bar.limit == Limit::Hour);
-            let left = match barred {
-                Some(_) => 0,
-                None => limits.per_hour.saturating_sub(window.asked.len()),
-            };
-            let limited = |limit: usize| (limit > 0).then_some(limit);
-            Quota {
-                project: key.project,
-                api,
-                used: window.asked.len(),
-                per_hour: limited(limits.per_hour),
-                left: limited(limits.per_hour).map(|_| left),
-                running: window.running,
-                at_once: limited(limits.at_once),
-                next_free_s: window
-                    .hindrance(limits, now)
-                    .map_or(0, |(_, until)| seconds_until(until, now)),
-            }
+        let apis = [Api::Query, Api::Export].into_iter();
+        apis.filter_map(|api| self.of_api(region, project, api))
+            .collect()
+    }
+
+    /// What is known of a project's quota of one API, if that has one.
+    pub(super) fn of_api(&self, region: Region, project: &ProjectId, api: Api) -> Option<Quota> {
+        let limits = self.limits(api)?;
+        let key = Key {
+            region,
+            project: project.clone(),
+            api,
         };
-        [(Api::Query, self.query), (Api::Export, self.export)]
-            .map(told)
-            .into()
+        let now = Instant::now();
+        let mut state = self.lock();
+        let mut none = Window::new(now);
+        let window = state.windows.get_mut(&key).unwrap_or(&mut none);
+        window.forget(now);
+        let barred = window.barred.filter(|bar| bar.limit == Limit::Hour);
+        let left = match barred {
+            Some(_) => 0,
+            None => limits.per_hour.saturating_sub(window.asked.len()),
+        };
+        let limited = |limit: usize| (limit > 0).then_some(limit);
+        Some(Quota {
+            project: key.project,
+            api,
+            used: window.asked.len(),
+            per_hour: limited(limits.per_hour),
+            left: limited(limits.per_hour).map(|_| left),
+            running: window.running,
+            at_once: limited(limits.at_once),
+            next_free_s: window
+                .hindrance(limits, now)
+                .map_or(0, |(_, until)| seconds_until(until, now)),
+        })
     }
 
     /// Takes a turn for one request, counted from now on. Waits up to 30 s where too many of the project's run.

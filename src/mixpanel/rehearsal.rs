@@ -66,7 +66,7 @@ impl Unsent {
     pub(super) fn new(request: &Request<'_>, url: String, secrets: &[Secret]) -> Unsent {
         let body = match &request.body {
             Body::None | Body::Delete => String::new(),
-            Body::Form(pairs) => pairs.encode(),
+            Body::Form(pairs) => pairs.encoded().to_owned(),
             Body::Json(bytes)
             | Body::PutJson(bytes)
             | Body::PutCsv(bytes)
@@ -82,7 +82,7 @@ impl Unsent {
         Unsent {
             method: request.body.method(),
             url,
-            query: without(request.query.encode(), secrets),
+            query: without(request.query.encoded().to_owned(), secrets),
             // Hidden before it is cut: else a part of a secret could remain.
             body: cut(without(body, secrets)),
         }

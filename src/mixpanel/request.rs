@@ -1,6 +1,7 @@
 //! One request as the clients describe it: what to ask, and whether asking twice is safe. Sending it is left to `http.rs`.
 
 use std::borrow::Cow;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -22,7 +23,7 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
 pub(super) struct Request<'a> {
     pub(super) api: Api,
     /// After the API's prefix, with a slash first.
-    pub(super) path: String,
+    pub(super) path: Cow<'static, str>,
     pub(super) query: Pairs,
     pub(super) body: Body,
     pub(super) signature: Signature,
@@ -101,7 +102,7 @@ impl Body {
 
 impl<'a> Request<'a> {
     /// A read, signed by the service account.
-    pub(super) fn read(api: Api, path: impl Into<String>, query: Pairs) -> Request<'a> {
+    pub(super) fn read(api: Api, path: impl Into<Cow<'static, str>>, query: Pairs) -> Request<'a> {
         Request {
             api,
             path: path.into(),
@@ -123,7 +124,7 @@ impl<'a> Request<'a> {
 
     /// A read of what people manage, signed by the service account: asked anew each time, as others change it and
     /// jobs go on.
-    pub(super) fn managed(path: impl Into<String>, query: Pairs) -> Request<'a> {
+    pub(super) fn managed(path: impl Into<Cow<'static, str>>, query: Pairs) -> Request<'a> {
         Request {
             keep: Keep::Never,
             ..Request::read(Api::App, path, query)
@@ -131,7 +132,7 @@ impl<'a> Request<'a> {
     }
 
     /// A change, signed by the service account. It is not tried again once it may have been done.
-    pub(super) fn write(api: Api, path: impl Into<String>, body: Body) -> Request<'a> {
+    pub(super) fn write(api: Api, path: impl Into<Cow<'static, str>>, body: Body) -> Request<'a> {
         Request {
             body,
             repeatable: false,
@@ -146,7 +147,7 @@ impl<'a> Request<'a> {
 
     /// The project whose data it is about, if it names one.
     pub(super) fn project(&self) -> Option<ProjectId> {
-        self.query.get("project_id").and_then(ProjectId::parse)
+        self.query.project.clone()
     }
 
     /// How long its answer may be given again.
@@ -185,9 +186,15 @@ pub(super) fn part(what: &'static str, text: &str) -> Result<String, Error> {
     Ok(utf8_percent_encode(text, ESCAPED).to_string())
 }
 
-/// Names and values of a query or a form. What is not given is left out.
+/// Room for the names and values of most requests.
+const PAIRS_BYTES: usize = 128;
+
+/// Names and values of a query or a form, escaped as they come: `a=1&b=2`. What is not given is left out.
 #[derive(Default)]
-pub(super) struct Pairs(Vec<(Cow<'static, str>, String)>);
+pub(super) struct Pairs {
+    text: String,
+    project: Option<ProjectId>,
+}
 
 impl Pairs {
     pub(super) fn new() -> Pairs {
@@ -196,19 +203,26 @@ impl Pairs {
 
     /// Begins with the project, which every query needs, also in a POST.
     pub(super) fn of(project: &ProjectId) -> Pairs {
-        Pairs::new().with("project_id", project)
+        let pairs = Pairs {
+            text: String::with_capacity(PAIRS_BYTES),
+            project: Some(project.clone()),
+        };
+        pairs.with("project_id", project)
     }
 
-    pub(super) fn with(
-        mut self,
-        name: impl Into<Cow<'static, str>>,
-        value: impl ToString,
-    ) -> Pairs {
-        self.0.push((name.into(), value.to_string()));
+    pub(super) fn with(mut self, name: impl AsRef<str>, value: impl fmt::Display) -> Pairs {
+        if !self.text.is_empty() {
+            self.text.push('&');
+        }
+        self.text
+            .extend(utf8_percent_encode(name.as_ref(), ESCAPED));
+        self.text.push('=');
+        // Only a `Display` could fail, and none of ours does.
+        let _ = write!(Escaping(&mut self.text), "{value}");
         self
     }
 
-    pub(super) fn with_some(self, name: &'static str, value: Option<impl ToString>) -> Pairs {
+    pub(super) fn with_some(self, name: &'static str, value: Option<impl fmt::Display>) -> Pairs {
         match value {
             Some(value) => self.with(name, value),
             None => self,
@@ -221,24 +235,27 @@ impl Pairs {
         self.with(name, serde_json::Value::from(items))
     }
 
-    /// The value of a name.
+    /// The value of a name, escaped.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        let pair = self.0.iter().find(|(known, _)| *known == name);
-        pair.map(|(_, value)| value.as_str())
+        let mut pairs = self.text.split('&').filter_map(|pair| pair.split_once('='));
+        pairs
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value)
     }
 
-    /// `a=1&b=2`, escaped; the same in a query and in a form.
-    pub(super) fn encode(&self) -> String {
-        let mut text = String::new();
-        for (name, value) in &self.0 {
-            if !text.is_empty() {
-                text.push('&');
-            }
-            text.extend(utf8_percent_encode(name, ESCAPED));
-            text.push('=');
-            text.extend(utf8_percent_encode(value, ESCAPED));
-        }
-        text
+    /// The same in a query and in a form.
+    pub(super) fn encoded(&self) -> &str {
+        &self.text
+    }
+}
+
+/// Escapes what is written into it.
+struct Escaping<'a>(&'a mut String);
+
+impl fmt::Write for Escaping<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend(utf8_percent_encode(text, ESCAPED));
+        Ok(())
     }
 }
 
@@ -273,8 +290,10 @@ mod tests {
             .with_some("on", None::<&str>);
 
         assert_eq!(
-            pairs.encode(),
+            pairs.encoded(),
             "project_id=7&event=%5B%22a%26b%22%2C%22c%20%5C%22d%5C%22%22%5D&limit=3"
         );
+        assert_eq!(pairs.get("limit"), Some("3"));
+        assert_eq!(pairs.get("on"), None);
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -52,23 +52,20 @@ impl Resolver for KeepingResolver {
         } else {
             443
         };
-        let name = format!("{host}:{}", uri.port_u16().unwrap_or(default_port));
-        let addresses = match (name.parse(), self.find(&name)) {
-            (Ok(address), _) => vec![address],
-            (_, Some(addresses)) => addresses,
-            _ => {
-                let addresses = look_up(name.clone(), timeout)?;
-                self.keep(name, &addresses);
-                addresses
-            }
-        };
+        let port = uri.port_u16().unwrap_or(default_port);
         let mut resolved = self.empty();
-        for address in config
-            .ip_family()
-            .keep_wanted(addresses.into_iter())
-            .take(ADDRESSES_MAX)
-        {
-            resolved.push(address);
+        let family = config.ip_family();
+        let mut take = |addresses: &mut dyn Iterator<Item = SocketAddr>| {
+            family
+                .keep_wanted(addresses)
+                .take(ADDRESSES_MAX)
+                .for_each(|address| resolved.push(address));
+        };
+        match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+            Ok(address) => take(&mut [SocketAddr::new(address, port)].into_iter()),
+            Err(_) => self.with_addresses(host, port, timeout, |addresses| {
+                take(&mut addresses.iter().copied());
+            })?,
         }
         if resolved.is_empty() {
             Err(ureq::Error::HostNotFound)
@@ -79,11 +76,27 @@ impl Resolver for KeepingResolver {
 }
 
 impl KeepingResolver {
-    fn find(&self, name: &str) -> Option<Vec<SocketAddr>> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.get(name)
-            .filter(|kept| kept.until > Instant::now())
-            .map(|kept| kept.addresses.clone())
+    /// Uses the addresses of a host: those that are kept, else new ones.
+    #[inline(never)]
+    fn with_addresses(
+        &self,
+        host: &str,
+        port: u16,
+        timeout: NextTimeout,
+        using: impl FnOnce(&[SocketAddr]),
+    ) -> Result<(), ureq::Error> {
+        let name = format!("{host}:{port}");
+        {
+            let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(kept) = kept.get(&name).filter(|kept| kept.until > Instant::now()) {
+                using(&kept.addresses);
+                return Ok(());
+            }
+        }
+        let addresses = look_up(name.clone(), timeout)?;
+        using(&addresses);
+        self.keep(name, &addresses);
+        Ok(())
     }
 
     fn keep(&self, name: String, addresses: &[SocketAddr]) {

@@ -45,13 +45,14 @@ impl Ask {
     /// Mixpanel on behalf of whoever sent this call, and stopped with it.
     pub fn new(mixpanel: &Mixpanel, call: &Call, environment_allowed: bool) -> Ask {
         let headers = call.headers();
-        let header = |name: &str| headers.get(name).map(str::to_owned);
-        let clients = mixpanel.caller(&header, environment_allowed).map(|caller| {
-            let stop = Stop::new();
-            let stopped = stop.clone();
-            call.cancellation().then(move || stopped.stop());
-            mixpanel.for_caller(caller, stop)
-        });
+        let clients = mixpanel
+            .caller(&|name| headers.get(name), environment_allowed)
+            .map(|caller| {
+                let stop = Stop::new();
+                let stopped = stop.clone();
+                call.cancellation().then(move || stopped.stop());
+                mixpanel.for_caller(caller, stop)
+            });
         Ask {
             clients,
             call: call.clone(),

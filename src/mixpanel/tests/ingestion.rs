@@ -116,7 +116,7 @@ fn the_environments_token_is_only_for_its_own_callers_and_its_own_project() {
 
     let shared = Mixpanel::new(mixpanel.config(|_| {})).unwrap();
     let own = shared.for_caller(shared.caller(&|_| None, true).unwrap(), Stop::new());
-    let header = |name: &str| (name == "x-auth-token").then(|| "other:pass".to_owned());
+    let header = |name: &str| (name == "x-auth-token").then_some("other:pass");
     let foreign = shared.for_caller(shared.caller(&header, true).unwrap(), Stop::new());
     assert_eq!(own.project_token(None), Ok(Secret::new("t0ken")));
     assert_eq!(
@@ -159,7 +159,7 @@ fn the_project_is_the_arguments_then_the_headers_then_the_settings() {
     let named = |value: &'static str| {
         let caller = shared
             .caller(
-                &move |name| (name == "x-auth-token").then(|| value.to_owned()),
+                &move |name| (name == "x-auth-token").then_some(value),
                 false,
             )
             .unwrap();
@@ -184,10 +184,7 @@ fn callers_share_connections_but_each_signs_for_itself() {
     let shared = Mixpanel::new(mixpanel.config(|config| config.account = None)).unwrap();
     let authorization = |token: &'static str| {
         let caller = shared
-            .caller(
-                &move |name| (name == "x-auth-token").then(|| token.to_owned()),
-                true,
-            )
+            .caller(&move |name| (name == "x-auth-token").then_some(token), true)
             .unwrap();
         shared
             .for_caller(caller, Stop::new())
