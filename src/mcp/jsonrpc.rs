@@ -1,6 +1,9 @@
 //! JSON-RPC 2.0: messages in, answers and errors out. Knows no method.
 
-use serde::Serialize;
+use std::fmt;
+
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value, json};
 
 /// Not JSON.
@@ -64,10 +67,21 @@ impl Fault {
 /// The whole message that answers a request with a result that is JSON text already; written around it in its own memory, as
 /// a list of tools has 32 KB.
 pub fn result_message(id: &Value, mut result: String) -> String {
-    let frame = format!(r#"{{"jsonrpc":"2.0","id":{},"result":"#, text_of(id));
-    result.insert_str(0, &frame);
+    const FRAME_BYTES: usize = 96;
+    let mut frame = Vec::with_capacity(FRAME_BYTES);
+    frame.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
+    write_onto(&mut frame, id);
+    frame.extend_from_slice(br#","result":"#);
+    // All of it is ours or came out of serde_json.
+    result.insert_str(0, std::str::from_utf8(&frame).unwrap_or_default());
     result.push('}');
     result
+}
+
+/// Writes a value as JSON text behind what is there.
+pub fn write_onto(text: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
+    // Only maps with keys that are no strings, and writers that fail, can fail.
+    let _ = serde_json::to_writer(text, value);
 }
 
 /// A value as JSON text. Its `Display` gives the same in pieces, each of which is checked anew.
@@ -138,54 +152,127 @@ pub fn parse(body: &[u8]) -> Result<Body, Malformed> {
         id: Value::Null,
         fault: Fault::new(code, message),
     };
-    let value: Value = serde_json::from_slice(body)
-        .map_err(|error| malformed(PARSE_ERROR, format!("the body is not JSON: {error}")))?;
-    match value {
+    let not_json = |error| malformed(PARSE_ERROR, format!("the body is not JSON: {error}"));
+    if body.trim_ascii_start().starts_with(b"{") {
+        return message(serde_json::from_slice(body).map_err(not_json)?).map(Body::One);
+    }
+    match serde_json::from_slice(body).map_err(not_json)? {
         Value::Array(items) if items.is_empty() => Err(malformed(
             INVALID_REQUEST,
             "a batch must not be empty".into(),
         )),
-        Value::Array(items) => Ok(Body::Batch(items.into_iter().map(message).collect())),
-        value => message(value).map(Body::One),
+        Value::Array(items) => Ok(Body::Batch(items.into_iter().map(item).collect())),
+        _ => Err(no_object()),
     }
 }
 
-fn message(value: Value) -> Result<Message, Malformed> {
-    let Value::Object(mut members) = value else {
-        let fault = Fault::new(INVALID_REQUEST, "a message must be a JSON object");
-        return Err(Malformed {
-            id: Value::Null,
-            fault,
-        });
-    };
-    let id = members.remove("id");
-    let usable = id
-        .as_ref()
-        .filter(|id| is_id(id))
-        .cloned()
-        .unwrap_or(Value::Null);
+/// One item of a batch.
+fn item(value: Value) -> Result<Message, Malformed> {
+    match value {
+        // Whatever the members are, they are some.
+        Value::Object(_) => message(Envelope::deserialize(value).unwrap_or_default()),
+        _ => Err(no_object()),
+    }
+}
+
+fn no_object() -> Malformed {
+    Malformed {
+        id: Value::Null,
+        fault: Fault::new(INVALID_REQUEST, "a message must be a JSON object"),
+    }
+}
+
+/// The members of a message, whatever they are. Of one that comes twice the last counts.
+#[derive(Default)]
+struct Envelope {
+    is_of_version: bool,
+    id: Option<Value>,
+    method: Option<Value>,
+    params: Option<Value>,
+    error: Option<Value>,
+    result: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "lowercase")]
+enum Name {
+    Jsonrpc,
+    Id,
+    Method,
+    Params,
+    Error,
+    Result,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Envelope {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Envelope, D::Error> {
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = Envelope;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Envelope, A::Error> {
+                let mut envelope = Envelope::default();
+                while let Some(name) = members.next_key()? {
+                    let member = match name {
+                        Name::Jsonrpc => {
+                            envelope.is_of_version = members.next_value::<Value>()? == "2.0";
+                            continue;
+                        }
+                        Name::Other => {
+                            members.next_value::<IgnoredAny>()?;
+                            continue;
+                        }
+                        Name::Id => &mut envelope.id,
+                        Name::Method => &mut envelope.method,
+                        Name::Params => &mut envelope.params,
+                        Name::Error => &mut envelope.error,
+                        Name::Result => &mut envelope.result,
+                    };
+                    *member = Some(members.next_value()?);
+                }
+                Ok(envelope)
+            }
+        }
+
+        deserializer.deserialize_map(Members)
+    }
+}
+
+fn message(envelope: Envelope) -> Result<Message, Malformed> {
+    let id = envelope.id;
+    let usable = || id.as_ref().filter(|id| is_id(id)).cloned();
     let refuse = |code, message: &str| {
         Err(Malformed {
-            id: usable.clone(),
+            id: usable().unwrap_or(Value::Null),
             fault: Fault::new(code, message),
         })
     };
 
-    if members.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
+    if !envelope.is_of_version {
         return refuse(INVALID_REQUEST, "`jsonrpc` must be \"2.0\"");
     }
-    let method = match members.remove("method") {
+    let method = match envelope.method {
         Some(Value::String(method)) => method,
         Some(_) => return refuse(INVALID_REQUEST, "`method` must be a string"),
         None => {
-            let error = members.remove("error").map(Err);
-            return match error.or_else(|| members.remove("result").map(Ok)) {
-                Some(answer) => Ok(Message::Response { id: usable, answer }),
+            let error = envelope.error.map(Err);
+            return match error.or_else(|| envelope.result.map(Ok)) {
+                Some(answer) => Ok(Message::Response {
+                    id: usable().unwrap_or(Value::Null),
+                    answer,
+                }),
                 None => refuse(INVALID_REQUEST, "a message must have a `method`"),
             };
         }
     };
-    let params = match members.remove("params") {
+    let params = match envelope.params {
         Some(Value::Object(params)) => params,
         // Some clients spell "none" as null.
         None | Some(Value::Null) => Map::new(),
@@ -230,6 +317,9 @@ mod tests {
         check_refused("\u{feff}{}", Value::Null, PARSE_ERROR);
         check_refused("7", Value::Null, INVALID_REQUEST);
         check_refused("[]", Value::Null, INVALID_REQUEST);
+        check_refused(" \n{\"id\":3}", 3.into(), INVALID_REQUEST);
+        check_refused(r#"{"jsonrpc":2.0,"id":3}"#, 3.into(), INVALID_REQUEST);
+        check_refused(r#"{"id":3,"id":"b"}"#, "b".into(), INVALID_REQUEST);
         check_refused(r#"{"id":3,"method":"ping"}"#, 3.into(), INVALID_REQUEST);
         check_refused(
             r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#,
@@ -246,6 +336,27 @@ mod tests {
             r#"{"jsonrpc":"2.0","id":1,"method":"x","params":[]}"#,
             1.into(),
             INVALID_PARAMS,
+        );
+    }
+
+    #[test]
+    fn the_items_of_a_batch_are_read_like_messages_that_come_alone() {
+        let request = r#"{"method":"ping","x":[1],"jsonrpc":"2.0","params":{"a":1},"id":7}"#;
+        let batch = format!(r#"[{request},{{"id":8}},9]"#);
+        let Body::Batch(items) = parse(batch.as_bytes()).unwrap() else {
+            panic!("it is a batch");
+        };
+        let Body::One(alone) = parse(request.as_bytes()).unwrap() else {
+            panic!("it is a message");
+        };
+        let told = |item: &Result<Message, Malformed>| match item {
+            Ok(message) => format!("{message:?}"),
+            Err(malformed) => format!("{} {}", malformed.id, malformed.fault.code),
+        };
+        let items: Vec<String> = items.iter().map(told).collect();
+        assert_eq!(
+            items,
+            [told(&Ok(alone)).as_str(), "8 -32600", "null -32600"]
         );
     }
 

@@ -265,45 +265,22 @@ fn answer(
     params: &Map<String, Value>,
     call: &Call,
 ) -> Result<String, Fault> {
+    match method {
+        "tools/call" => call_tool(service, params, call),
+        _ => answer_other(service, method, params, call),
+    }
+}
+
+#[inline(never)]
+fn answer_other(
+    service: &Service,
+    method: &str,
+    params: &Map<String, Value>,
+    call: &Call,
+) -> Result<String, Fault> {
     let application = &service.application;
     let revision = call.revision();
     match method {
-        "tools/call" => {
-            let name = required_text(params, "name")?;
-            let none = Value::Object(Map::new());
-            let arguments = match params.get("arguments") {
-                None | Some(Value::Null) => &none,
-                Some(arguments) if arguments.is_object() => arguments,
-                Some(_) => {
-                    return Err(Fault::new(
-                        jsonrpc::INVALID_PARAMS,
-                        "`arguments` must be an object",
-                    ));
-                }
-            };
-            let outcome = rounds::run(call, |call| {
-                application
-                    .call_tool(name, arguments, call)
-                    .ok_or_else(|| {
-                        let message = format!(
-                            "there is no tool {}; tools/list names them",
-                            era::in_short(name)
-                        );
-                        Fault::new(jsonrpc::INVALID_PARAMS, message)
-                    })?
-            })?;
-            match outcome {
-                Outcome::Complete(result) => Ok(finish(
-                    service,
-                    revision,
-                    &[&result.members(revision)],
-                    Keep::Never,
-                )),
-                Outcome::InputRequired { requests, state } => {
-                    Ok(input_required(service, requests, state))
-                }
-            }
-        }
         "resources/list" => {
             check_cursor(params)?;
             let resources = Value::from(application.resources(call)?);
@@ -371,6 +348,40 @@ fn answer(
     }
 }
 
+/// Calls a tool. Apart from the others, which would all take room on the stack of each call.
+#[inline(never)]
+fn call_tool(service: &Service, params: &Map<String, Value>, call: &Call) -> Result<String, Fault> {
+    let application = &service.application;
+    let revision = call.revision();
+    let name = required_text(params, "name")?;
+    let none = Value::Object(Map::new());
+    let arguments = match params.get("arguments") {
+        None | Some(Value::Null) => &none,
+        Some(arguments) if arguments.is_object() => arguments,
+        Some(_) => {
+            return Err(Fault::new(
+                jsonrpc::INVALID_PARAMS,
+                "`arguments` must be an object",
+            ));
+        }
+    };
+    let outcome = rounds::run(call, |call| {
+        application
+            .call_tool(name, arguments, call)
+            .ok_or_else(|| {
+                let message = format!(
+                    "there is no tool {}; tools/list names them",
+                    era::in_short(name)
+                );
+                Fault::new(jsonrpc::INVALID_PARAMS, message)
+            })?
+    })?;
+    match outcome {
+        Outcome::Complete(result) => Ok(finish_tool(service, revision, result)),
+        Outcome::InputRequired { requests, state } => Ok(input_required(service, requests, state)),
+    }
+}
+
 fn complete(service: &Service, params: &Map<String, Value>, call: &Call) -> Result<String, Fault> {
     let malformed = |what: &str| Fault::new(jsonrpc::INVALID_PARAMS, what);
     let reference = params.get("ref").and_then(Value::as_object);
@@ -424,6 +435,26 @@ fn finish(service: &Service, revision: Revision, members: &[&str], keep: Keep) -
     let mut result = room::of(bytes + CLOSING_BYTES);
     result.push('{');
     members.iter().for_each(|member| result.push_str(member));
+    end(service, revision, keep, &mut result);
+    result
+}
+
+/// The result of a tool.
+fn finish_tool(service: &Service, revision: Revision, result: ToolResult) -> String {
+    let mut text = room::of(result.bytes() + CLOSING_BYTES).into_bytes();
+    text.push(b'{');
+    result.write_onto(&mut text, revision);
+    // All of it is ours or came out of serde_json.
+    let mut text = String::from_utf8(text).unwrap_or_default();
+    end(service, revision, Keep::Never, &mut text);
+    if let Some(structured) = result.structured {
+        room::give_back(structured);
+    }
+    text
+}
+
+/// Ends a result whose members stand behind an opening brace.
+fn end(service: &Service, revision: Revision, keep: Keep, result: &mut String) {
     if !revision.is_legacy() {
         match keep {
             Keep::Never => (),
@@ -437,11 +468,10 @@ fn finish(service: &Service, revision: Revision, members: &[&str], keep: Keep) -
         result.push_str(&modern_end(service, "complete"));
     }
     result.push('}');
-    result
 }
 
 fn modern_end(service: &Service, result_type: &str) -> String {
-    let implementation = service.application.implementation();
+    let implementation = &service.implementation;
     format!(r#","resultType":"{result_type}","_meta":{{"{SERVER_INFO_KEY}":{implementation}}}"#)
 }
 
@@ -474,12 +504,7 @@ fn too_large(
             let facts = [("kind", "answer_too_large".into()), ("bytes", bytes.into())];
             let facts = facts.map(|(name, fact)| (name.to_owned(), fact));
             let result = ToolResult::failure(text, Map::from_iter(facts));
-            Ok(finish(
-                service,
-                revision,
-                &[&result.members(revision)],
-                Keep::Never,
-            ))
+            Ok(finish_tool(service, revision, result))
         }
         _ => Err(Fault::new(jsonrpc::INTERNAL_ERROR, text)),
     };

@@ -9,6 +9,7 @@ pub mod application;
 pub mod args;
 pub mod call;
 pub mod consent;
+pub mod data;
 pub mod day;
 pub mod dialog;
 pub mod era;

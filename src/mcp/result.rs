@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::jsonrpc::text_of;
+use super::jsonrpc::write_onto;
 use super::revision::Revision;
 
 /// One block of a result's content.
@@ -10,6 +10,8 @@ use super::revision::Revision;
 pub enum Content {
     /// Text for the model.
     Text(String),
+    /// The result's structured form as text.
+    Structured,
     /// A picture: base64 and its media type.
     Image {
         /// Base64.
@@ -36,12 +38,11 @@ pub enum Content {
 }
 
 impl Content {
-    fn json(&self, revision: Revision) -> String {
+    fn write_onto(&self, json: &mut Vec<u8>, revision: Revision, structured: &str) {
         let block = match self {
             // By far the most, and the longest: not copied into a value.
-            Content::Text(text) => {
-                return format!(r#"{{"type":"text","text":{}}}"#, text_of(text));
-            }
+            Content::Text(text) => return write_text_onto(json, text),
+            Content::Structured => return write_text_onto(json, structured),
             Content::Image { data, mime_type } => {
                 json!({"type": "image", "data": data, "mimeType": mime_type})
             }
@@ -59,8 +60,14 @@ impl Content {
                 json!({"type": "text", "text": format!("{name}: {uri}")})
             }
         };
-        text_of(&block)
+        write_onto(json, &block);
     }
+}
+
+fn write_text_onto(json: &mut Vec<u8>, text: &str) {
+    json.extend_from_slice(br#"{"type":"text","text":"#);
+    write_onto(json, text);
+    json.push(b'}');
 }
 
 /// What a tool call gives back to the model.
@@ -78,7 +85,7 @@ impl ToolResult {
     /// A result whose structured form is also its text, as the protocol asks.
     pub fn structured(object: String) -> ToolResult {
         ToolResult {
-            content: vec![Content::Text(object.clone())],
+            content: vec![Content::Structured],
             structured: Some(object),
             is_error: false,
         }
@@ -111,26 +118,36 @@ impl ToolResult {
         Err(facts.into())
     }
 
-    /// The members of the result, as JSON text without the outer braces.
-    pub(super) fn members(&self, revision: Revision) -> String {
-        let content: Vec<String> = self
-            .content
-            .iter()
-            .map(|block| block.json(revision))
-            .collect();
-        let mut members = format!(r#""content":[{}]"#, content.join(","));
-        if let Some(structured) = self
-            .structured
-            .as_ref()
-            .filter(|_| revision.has_structured_results())
-        {
-            members.push_str(r#","structuredContent":"#);
-            members.push_str(structured);
+    /// About how many bytes [`ToolResult::write_onto`] writes.
+    pub(super) fn bytes(&self) -> usize {
+        let structured = self.structured.as_ref().map_or(0, String::len);
+        let texts = self.content.iter().map(|block| match block {
+            Content::Text(text) => text.len(),
+            Content::Structured => structured,
+            _ => 0,
+        });
+        // In JSON each quotation mark takes two bytes, and texts are mostly JSON.
+        texts.map(|bytes| bytes + bytes / 2).sum::<usize>() + structured
+    }
+
+    /// Writes the members of the result, without the outer braces.
+    pub(super) fn write_onto(&self, json: &mut Vec<u8>, revision: Revision) {
+        let structured = self.structured.as_deref();
+        json.extend_from_slice(br#""content":["#);
+        for (place, block) in self.content.iter().enumerate() {
+            if place > 0 {
+                json.push(b',');
+            }
+            block.write_onto(json, revision, structured.unwrap_or_default());
+        }
+        json.push(b']');
+        if let Some(structured) = structured.filter(|_| revision.has_structured_results()) {
+            json.extend_from_slice(br#","structuredContent":"#);
+            json.extend_from_slice(structured.as_bytes());
         }
         if self.is_error {
-            members.push_str(r#","isError":true"#);
+            json.extend_from_slice(br#","isError":true"#);
         }
-        members
     }
 }
 

@@ -1,43 +1,79 @@
-//! Room for large messages, used again. musl's allocator asks the system for each piece of more than 26 KB and gives it
-//! back at once, which costs a list of tools half of its time.
+//! Room for messages, used again. musl's allocator has one lock for all threads, it asks the system for each piece of more
+//! than 26 KB and gives it back at once, which costs a list of tools half of its time, and it does the same with pages
+//! for pieces of some KB that come and go.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
-/// Less than this is quick to get.
-const KEPT_BYTES_MIN: usize = 16 << 10;
-/// More than this is not kept.
-const KEPT_BYTES_MAX: usize = 128 << 10;
-/// The most that are kept.
-const KEPT_MAX: usize = 4;
+/// Pieces of one order of size.
+struct Shelf {
+    /// Less than this is quick to get, or on another shelf.
+    bytes_min: usize,
+    /// More than this is not kept here.
+    bytes_max: usize,
+    /// The most that are kept.
+    kept_max: usize,
+    kept: Mutex<Vec<String>>,
+}
 
-static KEPT: Mutex<Vec<String>> = Mutex::new(Vec::new());
+/// By size.
+static SHELVES: [Shelf; 2] = [
+    // Answers of most calls: two pieces for each that is made at the same time.
+    Shelf {
+        bytes_min: 1 << 10,
+        bytes_max: 16 << 10,
+        kept_max: 16,
+        kept: Mutex::new(Vec::new()),
+    },
+    // Lists of tools, and long answers.
+    Shelf {
+        bytes_min: 16 << 10,
+        bytes_max: 128 << 10,
+        kept_max: 4,
+        kept: Mutex::new(Vec::new()),
+    },
+];
+
+impl Shelf {
+    fn of(bytes: usize) -> Option<&'static Shelf> {
+        SHELVES
+            .iter()
+            .find(|shelf| (shelf.bytes_min..shelf.bytes_max).contains(&bytes))
+    }
+
+    /// What is kept, unless another thread is at it: getting new room takes less time than waiting.
+    fn kept(&self) -> Option<MutexGuard<'_, Vec<String>>> {
+        match self.kept.try_lock() {
+            Ok(kept) => Some(kept),
+            // Nothing under this lock can panic and leave it half changed.
+            Err(TryLockError::Poisoned(poisoned)) => Some(PoisonError::into_inner(poisoned)),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+}
 
 /// An empty string with room for so many bytes.
 pub(super) fn of(bytes: usize) -> String {
-    if bytes >= KEPT_BYTES_MIN {
-        let mut kept = kept();
-        let fitting = kept.iter().position(|room| room.capacity() >= bytes);
-        if let Some(place) = fitting {
-            return kept.swap_remove(place);
-        }
-    }
-    String::with_capacity(bytes)
+    let Some(shelf) = Shelf::of(bytes) else {
+        return String::with_capacity(bytes);
+    };
+    let kept = shelf.kept().and_then(|mut kept| {
+        // What was given back last is in the processor's cache.
+        let fitting = kept.iter().rposition(|room| room.capacity() >= bytes);
+        fitting.map(|place| kept.swap_remove(place))
+    });
+    // A little more than is wanted now may be enough for the next.
+    kept.unwrap_or_else(|| String::with_capacity(bytes.next_multiple_of(shelf.bytes_min)))
 }
 
 /// Gives back the room of a message that was sent.
 pub fn give_back(mut message: String) {
-    if (KEPT_BYTES_MIN..=KEPT_BYTES_MAX).contains(&message.capacity()) {
-        let mut kept = kept();
-        if kept.len() < KEPT_MAX {
-            message.clear();
-            kept.push(message);
-        }
+    if let Some(shelf) = Shelf::of(message.capacity())
+        && let Some(mut kept) = shelf.kept()
+        && kept.len() < shelf.kept_max
+    {
+        message.clear();
+        kept.push(message);
     }
-}
-
-fn kept() -> MutexGuard<'static, Vec<String>> {
-    // Nothing under this lock can panic and leave it half changed.
-    KEPT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -46,9 +82,20 @@ mod tests {
 
     #[test]
     fn room_is_empty_and_large_enough_however_often_it_is_given_back() {
-        for bytes in [1, KEPT_BYTES_MIN, KEPT_BYTES_MAX, 2 * KEPT_BYTES_MAX] {
-            for _ in 0..2 * KEPT_MAX {
-                let mut rooms: Vec<String> = (0..2 * KEPT_MAX).map(|_| of(bytes)).collect();
+        let bytes_max = SHELVES.iter().map(|shelf| shelf.bytes_max).max().unwrap();
+        for bytes in [
+            1,
+            1_000,
+            1_024,
+            3_000,
+            16_383,
+            16_384,
+            100_000,
+            bytes_max,
+            2 * bytes_max,
+        ] {
+            for _ in 0..3 {
+                let mut rooms: Vec<String> = (0..40).map(|_| of(bytes)).collect();
                 for room in &mut rooms {
                     assert_eq!(room, "");
                     assert!(room.capacity() >= bytes, "{}", room.capacity());
@@ -56,8 +103,13 @@ mod tests {
                 }
                 rooms.into_iter().for_each(give_back);
             }
-            assert!(kept().len() <= KEPT_MAX);
         }
-        assert!(kept().iter().all(|room| room.capacity() <= KEPT_BYTES_MAX));
+        for shelf in &SHELVES {
+            // Another test may be at it.
+            let kept = shelf.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            assert!((1..=shelf.kept_max).contains(&kept.len()), "{}", kept.len());
+            let sizes = shelf.bytes_min..shelf.bytes_max;
+            assert!(kept.iter().all(|room| sizes.contains(&room.capacity())));
+        }
     }
 }

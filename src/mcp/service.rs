@@ -32,6 +32,8 @@ const BATCH_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub struct Service {
     pub(super) application: Box<dyn Application>,
     mirrored: OnceLock<Mirrored>,
+    /// What the application is, as JSON text: each answer of the stateless revision has it.
+    pub(super) implementation: String,
     running: Running,
     questions: Questions,
     pub(super) sessions: Sessions,
@@ -93,10 +95,14 @@ impl Reply {
 /// A request, or a batch, that is to be run.
 pub struct Work {
     service: Arc<Service>,
-    items: Vec<Item>,
-    is_batch: bool,
+    parts: Parts,
     cancellation: Cancellation,
     wants_progress: bool,
+}
+
+enum Parts {
+    One(Box<Asked>),
+    Batch(Vec<Item>),
 }
 
 enum Item {
@@ -127,25 +133,17 @@ impl Work {
     }
 
     fn answered(self, mut answer: impl FnMut(Asked) -> Option<Reply>) -> Option<Reply> {
-        let mut status = 200;
-        let mut messages = Vec::with_capacity(self.items.len());
-        for item in self.items {
-            match item {
-                Item::Answered(message) => messages.push(message),
-                Item::Ask(asked) => {
-                    if let Some(reply) = answer(*asked) {
-                        status = reply.status;
-                        messages.push(reply.body);
-                    }
-                }
-            }
-        }
-        if self.is_batch {
-            // A batch is answered with 200 whatever became of its parts.
-            return (!messages.is_empty())
-                .then(|| Reply::new(200, format!("[{}]", messages.join(","))));
-        }
-        messages.pop().map(|message| Reply::new(status, message))
+        let items = match self.parts {
+            Parts::One(asked) => return answer(*asked),
+            Parts::Batch(items) => items,
+        };
+        let messages = items.into_iter().filter_map(|item| match item {
+            Item::Answered(message) => Some(message),
+            Item::Ask(asked) => answer(*asked).map(|reply| reply.body),
+        });
+        let messages: Vec<String> = messages.collect();
+        // A batch is answered with 200 whatever became of its parts.
+        (!messages.is_empty()).then(|| Reply::new(200, format!("[{}]", messages.join(","))))
     }
 }
 
@@ -169,6 +167,7 @@ impl Service {
     pub fn new(application: impl Application, question_time: Duration) -> Arc<Service> {
         Arc::new(Service {
             mirrored: OnceLock::new(),
+            implementation: jsonrpc::text_of(&application.implementation()),
             application: Box::new(application),
             running: Running::default(),
             questions: Questions::new(question_time),
@@ -306,64 +305,50 @@ impl Service {
         }
 
         let count = items.len();
-        let mut work = Work {
-            service: self.clone(),
-            items: Vec::with_capacity(count),
-            is_batch: true,
-            cancellation: Cancellation::default(),
-            wants_progress: false,
-        };
+        let cancellation = Cancellation::default();
+        let mut wants_progress = false;
+        let mut parts = Vec::with_capacity(count);
         for item in items {
             let reception = match item {
                 Ok(message) => self.receive_one(message, headers, via)?,
                 Err(malformed) => {
-                    work.items
-                        .push(Item::Answered(malformed.fault.message_for(&malformed.id)));
+                    parts.push(Item::Answered(malformed.fault.message_for(&malformed.id)));
                     continue;
                 }
             };
             match reception {
                 Reception::Accepted | Reception::Listen(_) => (),
-                Reception::Answered(reply) => work.items.push(Item::Answered(reply.body)),
+                Reception::Answered(reply) => parts.push(Item::Answered(reply.body)),
                 Reception::Work(one) => {
                     let inner = one.cancellation;
-                    work.cancellation.then(move || inner.cancel());
-                    work.wants_progress |= one.wants_progress;
-                    work.items
-                        .extend(one.items.into_iter().map(|item| match item {
-                            Item::Ask(mut asked) => {
-                                // All the answers go out as one message.
-                                let max = asked.parts.answer_bytes_max.unwrap_or(BATCH_BYTES_MAX);
-                                asked.parts.answer_bytes_max = Some(max / count);
-                                Item::Ask(asked)
-                            }
-                            answered => answered,
-                        }));
+                    cancellation.then(move || inner.cancel());
+                    wants_progress |= one.wants_progress;
+                    // There are no batches in batches.
+                    if let Parts::One(mut asked) = one.parts {
+                        // All the answers go out as one message.
+                        let max = asked.parts.answer_bytes_max.unwrap_or(BATCH_BYTES_MAX);
+                        asked.parts.answer_bytes_max = Some(max / count);
+                        parts.push(Item::Ask(asked));
+                    }
                 }
             }
         }
-        let only_answers = work
-            .items
-            .iter()
-            .all(|item| matches!(item, Item::Answered(_)));
-        match work.items.is_empty() {
-            true => Ok(Reception::Accepted),
-            false if only_answers => {
-                let messages: Vec<String> = work
-                    .items
-                    .into_iter()
-                    .filter_map(|item| match item {
-                        Item::Answered(message) => Some(message),
-                        Item::Ask(_) => None,
-                    })
-                    .collect();
-                Ok(Reception::Answered(Reply::new(
-                    200,
-                    format!("[{}]", messages.join(",")),
-                )))
-            }
-            false => Ok(Reception::Work(work)),
+        if parts.is_empty() {
+            return Ok(Reception::Accepted);
         }
+        let only_answers = parts.iter().all(|item| matches!(item, Item::Answered(_)));
+        let work = Work {
+            service: self.clone(),
+            parts: Parts::Batch(parts),
+            cancellation,
+            wants_progress,
+        };
+        Ok(match only_answers {
+            true => work
+                .answered(|_| None)
+                .map_or(Reception::Accepted, Reception::Answered),
+            false => Reception::Work(work),
+        })
     }
 
     fn ask(
@@ -445,8 +430,7 @@ impl Service {
         };
         Reception::Work(Work {
             service: self.clone(),
-            items: vec![Item::Ask(Box::new(asked))],
-            is_batch: false,
+            parts: Parts::One(Box::new(asked)),
             cancellation,
             wants_progress,
         })

@@ -3,6 +3,8 @@
 //! The schemas are flat (no `anyOf`, no lists of types, no `null`), because several clients and model
 //! providers refuse a whole tool list over one of these.
 
+use std::fmt;
+
 use serde_json::{Map, Value};
 
 use super::day::{DAY_WORDS, Day};
@@ -185,7 +187,7 @@ impl Shape {
     /// Every way in which `value` breaks this shape, each with its path. Empty means it fits.
     pub fn faults(&self, value: &Value) -> Vec<String> {
         let mut faults = Vec::new();
-        self.check("", value, &mut faults);
+        self.check(Path::Whole, value, &mut faults);
         faults
     }
 
@@ -199,7 +201,7 @@ impl Shape {
         }
     }
 
-    fn check(&self, path: &str, value: &Value, faults: &mut Vec<String>) {
+    fn check(&self, path: Path<'_>, value: &Value, faults: &mut Vec<String>) {
         let fits = match (self, value) {
             (Shape::Any, _) => true,
             (Shape::Flag, value) => value.is_boolean(),
@@ -220,30 +222,35 @@ impl Shape {
             (Shape::OneOf(choices), Value::String(text)) => choices.contains(&text.as_str()),
             (Shape::List { item, min, max }, Value::Array(items)) => {
                 for (index, value) in items.iter().enumerate().take(*max) {
-                    item.check(&format!("{path}[{index}]"), value, faults);
+                    item.check(Path::Item(&path, index), value, faults);
                 }
                 (*min..=*max).contains(&items.len())
             }
             (Shape::MapOf(item), Value::Object(entries)) => {
                 for (key, value) in entries {
-                    item.check(&join(path, key), value, faults);
+                    item.check(Path::Member(&path, key), value, faults);
                 }
                 true
             }
             (Shape::Object(fields), Value::Object(entries)) => {
-                check_fields(path, fields, entries, faults);
+                check_fields(path, &[fields], entries, faults);
                 true
             }
             _ => false,
         };
         if !fits {
-            let path = if path.is_empty() { "arguments" } else { path };
-            faults.push(format!(
-                "{path}: must be {}, got {}",
-                self.in_words(),
-                in_short(value)
-            ));
+            faults.push(self.fault(path, value));
         }
+    }
+
+    #[cold]
+    fn fault(&self, path: Path<'_>, value: &Value) -> String {
+        let path = match path {
+            Path::Whole => "arguments".to_owned(),
+            path => path.to_string(),
+        };
+        let (words, got) = (self.in_words(), in_short(value));
+        format!("{path}: must be {words}, got {got}")
     }
 
     fn in_words(&self) -> String {
@@ -301,12 +308,12 @@ pub fn write_object_schema(fields: &[Field], about: &str, unknown: Unknown, text
     schema.end();
 }
 
-/// Every way in which `value` breaks the shape of an object with these members.
-pub fn object_faults(fields: &[Field], value: &Value) -> Vec<String> {
+/// Every way in which `value` breaks the shape of an object with these members, which stand in several lists.
+pub fn object_faults(fields: &[&[Field]], value: &Value) -> Vec<String> {
     match value {
         Value::Object(entries) => {
             let mut faults = Vec::new();
-            check_fields("", fields, entries, &mut faults);
+            check_fields(Path::Whole, fields, entries, &mut faults);
             faults
         }
         other => Shape::Object(&[]).faults(other),
@@ -314,17 +321,18 @@ pub fn object_faults(fields: &[Field], value: &Value) -> Vec<String> {
 }
 
 fn check_fields(
-    path: &str,
-    fields: &[Field],
+    path: Path<'_>,
+    fields: &[&[Field]],
     entries: &Map<String, Value>,
     faults: &mut Vec<String>,
 ) {
-    for field in fields {
-        let path = join(path, field.name);
+    let fields = || fields.iter().copied().flatten();
+    for field in fields() {
+        let path = Path::Member(&path, field.name);
         match entries.get(field.name) {
             // Models often spell "not given" as null.
             Some(Value::Null) if !field.required => (),
-            Some(value) => field.shape.check(&path, value, faults),
+            Some(value) => field.shape.check(path, value, faults),
             None if field.required => {
                 faults.push(
                     format!("{path}: missing. {}", field.about.trim())
@@ -336,27 +344,40 @@ fn check_fields(
         }
     }
     // A misspelt optional argument would otherwise answer another question than the one asked.
-    let known: Vec<&str> = fields.iter().map(|field| field.name).collect();
-    for name in entries
-        .keys()
-        .filter(|name| !known.contains(&name.as_str()))
-    {
-        let path = join(
-            path,
-            &in_short(&Value::from(name.as_str())).replace('"', ""),
-        );
-        faults.push(match known.as_slice() {
-            [] => format!("{path}: unknown, there are no arguments"),
-            known => format!("{path}: unknown, known are {}", known.join(", ")),
-        });
+    for name in entries.keys() {
+        if fields().all(|field| field.name != name) {
+            let known: Vec<&str> = fields().map(|field| field.name).collect();
+            faults.push(unknown(path, name, &known));
+        }
     }
 }
 
-fn join(path: &str, name: &str) -> String {
-    if path.is_empty() {
-        name.into()
-    } else {
-        format!("{path}.{name}")
+#[cold]
+fn unknown(path: Path<'_>, name: &str, known: &[&str]) -> String {
+    let name = in_short(&Value::from(name)).replace('"', "");
+    let path = Path::Member(&path, &name);
+    match known {
+        [] => format!("{path}: unknown, there are no arguments"),
+        known => format!("{path}: unknown, known are {}", known.join(", ")),
+    }
+}
+
+/// Where a value stands: put into words only where something is wrong with it.
+#[derive(Clone, Copy)]
+enum Path<'a> {
+    Whole,
+    Member(&'a Path<'a>, &'a str),
+    Item(&'a Path<'a>, usize),
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Path::Whole => Ok(()),
+            Path::Member(Path::Whole, name) => f.write_str(name),
+            Path::Member(of, name) => write!(f, "{of}.{name}"),
+            Path::Item(of, index) => write!(f, "{of}[{index}]"),
+        }
     }
 }
 

@@ -4,10 +4,15 @@ use serde_json::{Map, Value};
 
 use super::call::Call;
 use super::consent::{CONFIRM, Consent, Loss, consent};
-use super::jsonrpc::text_of;
+use super::data::Data;
+use super::jsonrpc::write_onto;
 use super::object::Object;
 use super::result::{Outcome, ToolResult};
+use super::room;
 use super::shape::{Field, Shape, Unknown, object_faults, write_object_schema};
+
+/// Room for the summary's name, and for what is escaped in it.
+const SUMMARY_BYTES: usize = 64;
 
 /// What a call of a tool works with, and what the calls of all tools on it share: arguments and members of answers
 /// that no tool has to declare, read or write itself.
@@ -92,7 +97,7 @@ pub struct Answer {
     /// One line: what was asked, of which project and days, and the main figure.
     pub summary: String,
     /// The figures, as the tool's `output` says.
-    pub data: Map<String, Value>,
+    pub data: Data,
 }
 
 /// Why a call gave no answer, told so that the model can mend it.
@@ -134,7 +139,7 @@ impl<C: Context> Tool<C> {
         annotations.end();
         definition.put("description", self.about);
         let text = definition.member("inputSchema");
-        write_object_schema(&self.fields_in(), "", Unknown::Refused, text);
+        write_object_schema(&self.fields_in().concat(), "", Unknown::Refused, text);
         definition.put("name", self.name);
         // Open, so what all answers share need not be said in each.
         let text = definition.member("outputSchema");
@@ -186,60 +191,67 @@ impl<C: Context> Tool<C> {
     }
 
     fn complete(&self, answer: Answer) -> ToolResult {
-        let data = answer.data;
-        // So every test that calls a tool also proves its output schema.
-        #[cfg(debug_assertions)]
-        {
-            let mut data = data.clone();
-            data.insert("summary".into(), answer.summary.as_str().into());
-            let object = Value::Object(data.clone());
-            let fields = self.fields_out();
-            let stands_in = C::stand_in(self).is_some_and(|mark| data.contains_key(mark));
-            let is_own = |name| {
-                self.output
-                    .iter()
-                    .any(|own| own.name == name && own.required)
-            };
-            for field in &fields {
-                let faults = object
-                    .get(field.name)
-                    .map(|value| field.shape.faults(value))
-                    .unwrap_or_default();
-                debug_assert!(
-                    faults.is_empty(),
-                    "{}: {}: {faults:?}",
-                    self.name,
-                    field.name
-                );
-                debug_assert!(
-                    object.get(field.name).is_some() || stands_in || !is_own(field.name),
-                    "{}: no {}",
-                    self.name,
-                    field.name
-                );
-            }
-            let known = |name: &String| fields.iter().any(|field| field.name == name);
-            let unknown: Vec<&String> = data.keys().filter(|name| !known(name)).collect();
-            debug_assert!(
-                unknown.is_empty(),
-                "{}: {unknown:?} is not in its output",
-                self.name
-            );
-        }
+        let Answer { summary, data } = answer;
+        let mut object = room::of(summary.len() + data.bytes() + SUMMARY_BYTES).into_bytes();
         // The summary stands first, where a model and a person begin to read.
-        let rest = text_of(&data);
-        let comma = if data.is_empty() { "" } else { "," };
-        let summary = text_of(&answer.summary);
-        ToolResult::structured(format!(r#"{{"summary":{summary}{comma}{}"#, &rest[1..]))
+        object.extend_from_slice(br#"{"summary":"#);
+        write_onto(&mut object, &summary);
+        data.write_after(&mut object);
+        object.push(b'}');
+        // All of it is ours or came out of serde_json.
+        let object = String::from_utf8(object).unwrap_or_default();
+        #[cfg(debug_assertions)]
+        self.must_fit(&object);
+        ToolResult::structured(object)
     }
 
-    fn fields_in(&self) -> Vec<Field> {
-        let confirm: &[Field] = if self.effect.destroys() {
-            &[CONFIRM]
-        } else {
-            &[]
+    /// So every test that calls a tool also proves its output schema.
+    #[cfg(debug_assertions)]
+    fn must_fit(&self, object: &str) {
+        let object: Map<String, Value> = serde_json::from_str(object).unwrap_or_default();
+        let fields = self.fields_out();
+        let stands_in = C::stand_in(self).is_some_and(|mark| object.contains_key(mark));
+        let is_own = |name| {
+            self.output
+                .iter()
+                .any(|own| own.name == name && own.required)
         };
-        [self.params, C::params(self), confirm].concat()
+        for field in &fields {
+            let faults = object
+                .get(field.name)
+                .map(|value| field.shape.faults(value))
+                .unwrap_or_default();
+            debug_assert!(
+                faults.is_empty(),
+                "{}: {}: {faults:?}",
+                self.name,
+                field.name
+            );
+            debug_assert!(
+                object.contains_key(field.name) || stands_in || !is_own(field.name),
+                "{}: no {}",
+                self.name,
+                field.name
+            );
+        }
+        let known = |name: &String| fields.iter().any(|field| field.name == name);
+        let unknown: Vec<&String> = object.keys().filter(|name| !known(name)).collect();
+        debug_assert!(
+            unknown.is_empty(),
+            "{}: {unknown:?} is not in its output",
+            self.name
+        );
+    }
+
+    fn fields_in(&self) -> [&'static [Field]; 3] {
+        const NONE: &[Field] = &[];
+        const CONFIRMED: &[Field] = &[CONFIRM];
+        let confirm = if self.effect.destroys() {
+            CONFIRMED
+        } else {
+            NONE
+        };
+        [self.params, C::params(self), confirm]
     }
 
     fn fields_own(&self) -> Vec<Field> {
@@ -339,7 +351,7 @@ mod tests {
             let of = arguments["of"].as_i64().unwrap_or_default();
             Ok(Answer {
                 summary: format!("twice {of}"),
-                data: Map::from_iter([("double".into(), (of * factor.0).into())]),
+                data: Data::of([("double", (of * factor.0).into())]),
             })
         },
     };
@@ -359,10 +371,13 @@ mod tests {
             result.structured.as_deref(),
             Some(r#"{"summary":"twice 4","double":8}"#)
         );
-        let Content::Text(text) = &result.content[0] else {
-            panic!("text comes first")
-        };
-        assert_eq!(Some(text), result.structured.as_ref());
+        assert!(matches!(result.content.as_slice(), [Content::Structured]));
+        let mut json = Vec::new();
+        result.write_onto(&mut json, Revision::V2025_11_25);
+        assert_eq!(
+            String::from_utf8(json).unwrap(),
+            r#""content":[{"type":"text","text":"{\"summary\":\"twice 4\",\"double\":8}"}],"structuredContent":{"summary":"twice 4","double":8}"#
+        );
         assert!(!result.is_error);
     }
 
@@ -407,7 +422,7 @@ mod tests {
 
         fn end(&self, _: &Tool<Counting>, answer: &mut Result<Answer, Failure>) {
             if let Ok(answer) = answer {
-                answer.data.insert("step_taken".into(), self.0.get().into());
+                answer.data.insert("step_taken", self.0.get());
             }
         }
     }
@@ -424,7 +439,7 @@ mod tests {
             run: |counting, _| {
                 Ok(Answer {
                     summary: "next".into(),
-                    data: Map::from_iter([("next".into(), counting.0.get().into())]),
+                    data: Data::of([("next", counting.0.get().into())]),
                 })
             },
         };
@@ -459,7 +474,7 @@ mod tests {
         run: |_, arguments| {
             Ok(Answer {
                 summary: "dropped".into(),
-                data: Map::from_iter([("dropped".into(), arguments["thing"].clone())]),
+                data: Data::of([("dropped", arguments["thing"].clone().into())]),
             })
         },
     };

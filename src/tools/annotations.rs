@@ -5,12 +5,13 @@ use serde_json::{Value, json};
 
 use crate::mcp::args::{Arg as _, Date, Id, Int, List, Text, args};
 use crate::mcp::consent::Loss;
+use crate::mcp::data::Data;
 use crate::mcp::day::Day;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::{Annotation, AnnotationChange, AnnotationTag, ProjectId};
 
-use super::ask::{Ask, bad_arguments, counted, object, quoted};
+use super::ask::{Ask, bad_arguments, counted, quoted};
 
 /// How many annotations or tags are given where the call does not say.
 const LIMIT_DEFAULT: usize = 100;
@@ -211,7 +212,7 @@ fn list_annotations(ask: &Ask, args: ListAnnotations) -> Result<Answer, Failure>
     }
     Ok(Answer {
         summary,
-        data: object([
+        data: Data::of([
             ("annotations", items.into()),
             ("truncated", truncated.into()),
         ]),
@@ -291,7 +292,7 @@ fn delete_annotation(ask: &Ask, args: OneAnnotation) -> Result<Answer, Failure> 
     ask.mixpanel()?.app.delete_annotation(&project, id)?;
     Ok(Answer {
         summary: format!("deleted annotation {id} of project {project}"),
-        data: object([("annotation_id", id.to_string().into())]),
+        data: Data::of([("annotation_id", id.to_string().into())]),
     })
 }
 
@@ -313,7 +314,7 @@ fn list_annotation_tags(ask: &Ask, args: ListAnnotationTags) -> Result<Answer, F
     }
     Ok(Answer {
         summary,
-        data: object([("tags", items.into()), ("truncated", truncated.into())]),
+        data: Data::of([("tags", items.into()), ("truncated", truncated.into())]),
     })
 }
 
@@ -329,7 +330,7 @@ fn create_annotation_tag(ask: &Ask, args: CreateAnnotationTag) -> Result<Answer,
             quoted(&tag.name),
             tag.id
         ),
-        data: object([("tag", tag_json(&tag))]),
+        data: Data::of([("tag", tag_json(&tag).into())]),
     })
 }
 
@@ -374,7 +375,7 @@ fn told(done: &str, project: &ProjectId, annotation: &Annotation) -> Answer {
             quoted(&in_short(&annotation.description)),
             annotation.date
         ),
-        data: object([("annotation", annotation_json(annotation))]),
+        data: Data::of([("annotation", annotation_json(annotation).into())]),
     }
 }
 

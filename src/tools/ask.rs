@@ -4,10 +4,12 @@ use std::fmt::Display;
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::mcp::args::{Arg, Id};
 use crate::mcp::call::Call;
+use crate::mcp::data::Rows;
 use crate::mcp::result::Outcome;
 use crate::mcp::shape::Shape;
 use crate::mcp::tool::Failure;
@@ -136,6 +138,14 @@ impl Ask {
         json: impl Fn(&T) -> Value,
     ) -> (Vec<T>, bool) {
         fitting(self.data_bytes_max(), items, |item| bytes_of(&json(item)))
+    }
+
+    /// The same of items that are written as they go out.
+    pub(super) fn fitting_rows(
+        &self,
+        items: impl IntoIterator<Item = impl Serialize>,
+    ) -> (Rows, bool) {
+        Rows::fitting(items, self.data_bytes_max())
     }
 
     /// The same of items that are what goes out.

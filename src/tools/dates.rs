@@ -4,9 +4,9 @@
 use jiff::civil;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
-use serde_json::{Map, Value};
 
 use crate::mcp::args::Date;
+use crate::mcp::data::Data;
 use crate::mcp::day::Day;
 use crate::mcp::tool::Failure;
 use crate::mixpanel::{DateRange, ProjectId};
@@ -134,9 +134,11 @@ impl Ask {
 
 impl Dated {
     /// `from_date`, `to_date`, `timezone`, and in `dates_note` where the days are not those of the project's zone.
-    pub(super) fn tell(&self, ask: &Ask, data: &mut Map<String, Value>) {
-        let mut tell = |name: &str, value: String| {
-            data.entry(name).or_insert_with(|| value.into());
+    pub(super) fn tell(&self, ask: &Ask, data: &mut Data) {
+        let mut tell = |name: &'static str, value: String| {
+            if !data.has(name) {
+                data.insert(name, value);
+            }
         };
         tell("from_date", self.range.from.to_string());
         tell("to_date", self.range.to.to_string());

@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use super::ask::{Ask, bad_arguments, counted, object, quoted};
+use super::ask::{Ask, bad_arguments, counted, quoted};
 use super::workspace::{called, given, row, text, whole_or_part, workspace};
 use crate::mcp::args::{Arg as _, Id, Int, List, Text, args};
 use crate::mcp::consent::Loss;
+use crate::mcp::data::Data;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::ExperimentDecision;
@@ -267,7 +268,7 @@ fn list_experiments(ask: &Ask, args: ListExperiments) -> Result<Answer, Failure>
     }
     Ok(Answer {
         summary,
-        data: object([
+        data: Data::of([
             ("experiments", rows.into()),
             ("truncated", truncated.into()),
         ]),
@@ -283,8 +284,8 @@ fn get_experiment(ask: &Ask, args: OneExperiment) -> Result<Answer, Failure> {
     }
     Ok(Answer {
         summary,
-        data: object([
-            ("experiment", experiment),
+        data: Data::of([
+            ("experiment", experiment.into()),
             ("truncated", (!is_whole).into()),
         ]),
     })
@@ -355,7 +356,7 @@ fn archive_experiment(ask: &Ask, args: ArchiveExperiment) -> Result<Answer, Fail
     };
     Ok(Answer {
         summary: format!("experiment {id} of workspace {place} is {done}"),
-        data: object([
+        data: Data::of([
             ("experiment_id", id.into()),
             ("archived", args.archived.into()),
         ]),
@@ -395,7 +396,7 @@ fn delete_experiment(ask: &Ask, args: OneExperiment) -> Result<Answer, Failure> 
     ask.mixpanel()?.app.delete_experiment(place, &id)?;
     Ok(Answer {
         summary: format!("experiment {id} of workspace {place} is deleted"),
-        data: object([("experiment_id", id.into())]),
+        data: Data::of([("experiment_id", id.into())]),
     })
 }
 
@@ -482,6 +483,6 @@ fn in_words(experiment: &Value) -> String {
 fn changed(how: &str, place: u64, experiment: &Value) -> Answer {
     Answer {
         summary: format!("{how} in workspace {place}: {}", in_words(experiment)),
-        data: object([("experiment", told(experiment))]),
+        data: Data::of([("experiment", told(experiment).into())]),
     }
 }

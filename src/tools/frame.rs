@@ -1,9 +1,10 @@
 //! What the calls of all tools share: `fresh`, how old a kept answer is, which days were meant, what is left of the
 //! quota, which request failed; `dry_run` and what it would have sent. No tool declares, reads or writes these itself.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::mcp::call::Call;
+use crate::mcp::data::Data;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Context, Effect, Failure, Tool};
 use crate::mixpanel::{Error, Quota, Unsent, instant};
@@ -93,23 +94,24 @@ impl Context for Ask {
         }
         let warnings = self.warnings();
         if !warnings.is_empty() {
-            let told = match answer {
-                Ok(answer) => &mut answer.data,
-                Err(failure) => &mut failure.facts,
-            };
-            told.insert("warnings".into(), warnings.into());
+            match answer {
+                Ok(answer) => answer.data.insert("warnings", warnings),
+                Err(failure) => {
+                    failure.facts.insert("warnings".into(), warnings.into());
+                }
+            }
         }
         match answer {
             Ok(answer) if tool.effect.reads() => {
                 let data = &mut answer.data;
                 if let Some(age) = clients.oldest_kept() {
-                    data.insert("cached_age_s".into(), age.as_secs().into());
+                    data.insert("cached_age_s", age.as_secs());
                 }
                 if let Some(dated) = self.dated() {
                     dated.tell(self, data);
                 }
                 if let Some(nearest) = self.nearest() {
-                    data.insert("nearest_names".into(), nearest.into());
+                    data.insert("nearest_names", nearest);
                 }
                 let low: Vec<String> = clients
                     .quotas_drawn_on()
@@ -118,7 +120,7 @@ impl Context for Ask {
                     .map(in_words)
                     .collect();
                 if !low.is_empty() {
-                    data.insert("quota".into(), low.join("; ").into());
+                    data.insert("quota", low.join("; "));
                 }
             }
             Ok(_) => (),
@@ -140,7 +142,7 @@ fn tell_rehearsal(answer: &mut Result<Answer, Failure>, (unsent, number): (Vec<U
     if answer.as_ref().is_err_and(is_dry) {
         *answer = Ok(Answer {
             summary: String::new(),
-            data: Map::new(),
+            data: Data::default(),
         });
     }
     // Another failure is one of the call itself: it would not have come so far.
@@ -156,8 +158,8 @@ fn tell_rehearsal(answer: &mut Result<Answer, Failure>, (unsent, number): (Vec<U
         counted(number, "request")
     );
     let requests: Vec<Value> = unsent.into_iter().map(shown).collect();
-    data.insert(DRY_RUN.into(), true.into());
-    data.insert("requests".into(), requests.into());
+    data.insert(DRY_RUN, true);
+    data.insert("requests", requests);
 }
 
 fn shown(unsent: Unsent) -> Value {

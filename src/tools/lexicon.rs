@@ -8,11 +8,12 @@ use serde_json::{Map, Value, json};
 
 use crate::mcp::args::{Arg as _, Id, Int, List, Text, args, choice};
 use crate::mcp::consent::Loss;
+use crate::mcp::data::Data;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::{ProjectId, SchemaEntry, SchemaScope};
 
-use super::ask::{Ask, bad_arguments, counted, object, quoted};
+use super::ask::{Ask, bad_arguments, counted, quoted};
 
 /// How many schemas are listed where the call does not say.
 const LIMIT_DEFAULT: usize = 100;
@@ -201,7 +202,7 @@ fn list_schemas(ask: &Ask, args: ListSchemas) -> Result<Answer, Failure> {
     }
     Ok(Answer {
         summary,
-        data: object([("schemas", items.into()), ("truncated", truncated.into())]),
+        data: Data::of([("schemas", items.into()), ("truncated", truncated.into())]),
     })
 }
 
@@ -227,7 +228,7 @@ fn get_schema(ask: &Ask, args: GetSchema) -> Result<Answer, Failure> {
     }
     Ok(Answer {
         summary,
-        data: object([("schema", schema.into()), ("truncated", truncated.into())]),
+        data: Data::of([("schema", schema.into()), ("truncated", truncated.into())]),
     })
 }
 
@@ -281,7 +282,7 @@ fn upload_schemas(ask: &Ask, args: UploadSchemas) -> Result<Answer, Failure> {
             counted(upload.added, "Lexicon schema"),
             upload.deleted
         ),
-        data: object([
+        data: Data::of([
             ("added", upload.added.into()),
             ("deleted", upload.deleted.into()),
         ]),
@@ -325,7 +326,7 @@ fn upload_schema(ask: &Ask, args: UploadSchema) -> Result<Answer, Failure> {
     let scope = SchemaScope::Entity(entity, &name);
     Ok(Answer {
         summary: format!("uploaded the {}", in_words(scope, &project)),
-        data: object([
+        data: Data::of([
             ("entity_type", entity.into()),
             ("entity_name", name.as_str().into()),
         ]),
@@ -367,7 +368,7 @@ fn delete_schemas(ask: &Ask, args: DeleteSchemas) -> Result<Answer, Failure> {
             counted(deleted, "Lexicon schema"),
             in_words(scope, &project)
         ),
-        data: object([("deleted", deleted.into())]),
+        data: Data::of([("deleted", deleted.into())]),
     })
 }
 

@@ -4,11 +4,12 @@ use serde_json::{Value, json};
 
 use crate::mcp::args::{Arg as _, Id, Int, Text, args};
 use crate::mcp::consent::Loss;
+use crate::mcp::data::Data;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::{LookupTable, ProjectId};
 
-use super::ask::{Ask, counted, object, quoted};
+use super::ask::{Ask, counted, quoted};
 
 /// How many tables are listed where the call does not say.
 const LIMIT_DEFAULT: usize = 100;
@@ -93,7 +94,7 @@ fn list_lookup_tables(ask: &Ask, args: ListLookupTables) -> Result<Answer, Failu
     }
     Ok(Answer {
         summary,
-        data: object([
+        data: Data::of([
             ("lookup_tables", items.into()),
             ("truncated", truncated.into()),
         ]),
@@ -147,7 +148,7 @@ fn replace_lookup_table(ask: &Ask, args: ReplaceLookupTable) -> Result<Answer, F
             "the lookup table {id} of project {project} has {} now",
             counted(rows, "row")
         ),
-        data: object([("lookup_table_id", id.into()), ("rows", rows.into())]),
+        data: Data::of([("lookup_table_id", id.into()), ("rows", rows.into())]),
     })
 }
 

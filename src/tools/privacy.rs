@@ -1,15 +1,16 @@
 //! Persons' data for GDPR and CCPA: it is put together for them, or deleted. A person's OAuth token asks for it; a
 //! service account is not enough.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::mcp::args::{Arg as _, Id, List, Text, args, choice};
 use crate::mcp::consent::Loss;
+use crate::mcp::data::Data;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::{Clients, DataRetrieval, ProjectId, Secret};
 
-use super::ask::{Ask, bad_arguments, counted, object, quoted};
+use super::ask::{Ask, bad_arguments, counted, quoted};
 
 /// How many users a question names; of the others it tells the number.
 const USERS_NAMED: usize = 10;
@@ -203,7 +204,7 @@ fn begun(what: &str, project: &ProjectId, ids: &[String], tracking_id: String) -
             "Mixpanel took up the {what} {tracking_id} of the data of {} in project {project}; it may take 30 days",
             in_words(ids)
         ),
-        data: object([
+        data: Data::of([
             ("tracking_id", tracking_id.into()),
             ("users", ids.len().into()),
         ]),
@@ -219,11 +220,11 @@ fn get_retrieval(ask: &Ask, args: Job) -> Result<Answer, Failure> {
         errand.project,
         told(&job.status)
     );
-    let mut data = object([("status", job.status.into())]);
+    let mut data = Data::of([("status", job.status.into())]);
     if !job.results.is_empty() {
-        data.insert("download_url".into(), job.results.into());
+        data.insert("download_url", job.results);
     }
-    data.extend(whose(ask, job.distinct_ids));
+    tell_whose(ask, job.distinct_ids, &mut data);
     Ok(Answer { summary, data })
 }
 
@@ -236,13 +237,13 @@ fn get_deletion(ask: &Ask, args: Job) -> Result<Answer, Failure> {
         errand.project,
         told(&job.status)
     );
-    let mut data = object([
+    let mut data = Data::of([
         ("status", job.status.into()),
         ("requested_by", job.requesting_user.into()),
         ("requested_at", job.date_requested.into()),
         ("compliance_type", job.compliance_type.into()),
     ]);
-    data.extend(whose(ask, job.distinct_ids));
+    tell_whose(ask, job.distinct_ids, &mut data);
     Ok(Answer { summary, data })
 }
 
@@ -255,7 +256,7 @@ fn cancel_deletion(ask: &Ask, args: Job) -> Result<Answer, Failure> {
                 "the deletion {id} in project {} is cancelled; the data stay",
                 errand.project
             ),
-            data: object([("tracking_id", id.into())]),
+            data: Data::of([("tracking_id", id.into())]),
         }),
         Err(error) if error.status() == Some(405) => {
             let mut failure = Failure::from(error);
@@ -277,12 +278,10 @@ fn told(status: &str) -> &str {
     }
 }
 
-fn whose(ask: &Ask, ids: Vec<String>) -> [(String, Value); 2] {
-    let (ids, whole) = ask.fitting(ids, |id| json!(id));
-    [
-        ("distinct_ids".into(), ids.into()),
-        ("truncated".into(), (!whole).into()),
-    ]
+fn tell_whose(ask: &Ask, ids: Vec<String>, data: &mut Data) {
+    let (ids, whole) = ask.fitting_rows(ids);
+    data.insert("distinct_ids", ids);
+    data.insert("truncated", !whole);
 }
 
 fn texts(ids: Vec<Text<255>>) -> Vec<String> {

@@ -7,11 +7,12 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
 use crate::mcp::args::{Arg as _, Date, Id, Int, Text, args};
+use crate::mcp::data::Data;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::{ActivityEvent, ProfileQuery};
 
-use super::ask::{Ask, counted, object, quoted, span};
+use super::ask::{Ask, counted, quoted, span};
 
 /// How many days of activity are read where the call does not say, today included.
 const ACTIVITY_DAYS: i32 = 30;
@@ -101,7 +102,7 @@ fn get_user_profile(ask: &Ask, args: GetUserProfile) -> Result<Answer, Failure> 
         );
         return Ok(Answer {
             summary,
-            data: object([("found", false.into()), ("truncated", false.into())]),
+            data: Data::of([("found", false.into()), ("truncated", false.into())]),
         });
     };
     let known = profile.properties.len();
@@ -120,7 +121,7 @@ fn get_user_profile(ask: &Ask, args: GetUserProfile) -> Result<Answer, Failure> 
     if !named.is_empty() {
         summary.push_str(&format!("; {}", named.join(", ")));
     }
-    let mut data = object([("found", true.into()), ("truncated", (!whole).into())]);
+    let mut data = Data::of([("found", true.into()), ("truncated", (!whole).into())]);
     if !whole {
         summary.push_str(&format!(
             "; truncated, {} of them are here: the rest is more than this client takes in one answer",
@@ -128,7 +129,7 @@ fn get_user_profile(ask: &Ask, args: GetUserProfile) -> Result<Answer, Failure> 
         ));
     }
     let properties: Map<String, Value> = properties.into_iter().collect();
-    data.insert("properties".into(), properties.into());
+    data.insert("properties", properties);
     Ok(Answer { summary, data })
 }
 
@@ -152,9 +153,9 @@ fn get_profile_event_activity(ask: &Ask, args: GetProfileEventActivity) -> Resul
         );
         return Ok(Answer {
             summary,
-            data: object([
-                ("events", json!([])),
-                ("counts", json!({})),
+            data: Data::of([
+                ("events", json!([]).into()),
+                ("counts", json!({}).into()),
                 ("truncated", false.into()),
             ]),
         });
@@ -193,7 +194,7 @@ fn get_profile_event_activity(ask: &Ask, args: GetProfileEventActivity) -> Resul
         .map(|(name, count)| (name, count.into()))
         .collect();
     let events: Vec<Value> = events.iter().map(event_json).collect();
-    let data = object([
+    let data = Data::of([
         ("events", events.into()),
         ("counts", counts.into()),
         ("truncated", truncated.into()),

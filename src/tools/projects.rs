@@ -3,11 +3,12 @@
 use serde_json::{Value, json};
 
 use crate::mcp::args::{Arg as _, Id, args};
+use crate::mcp::data::Data;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::{Me, MeProject, Quota, instant};
 
-use super::ask::{Ask, counted, object};
+use super::ask::{Ask, counted};
 use super::frame::in_words;
 
 pub(super) const TOOLS: &[Tool<Ask>] = &[
@@ -94,7 +95,7 @@ fn get_quota(ask: &Ask, args: GetQuota) -> Result<Answer, Failure> {
             "{} (as counted by this server; others may use the same quota)",
             words.join("; ")
         ),
-        data: object([("apis", apis.into())]),
+        data: Data::of([("apis", apis.into())]),
     })
 }
 
@@ -137,7 +138,7 @@ fn get_projects(ask: &Ask) -> Result<Answer, Failure> {
     };
     Ok(Answer {
         summary,
-        data: object([("projects", projects.into())]),
+        data: Data::of([("projects", projects.into())]),
     })
 }
 
@@ -188,7 +189,10 @@ fn get_project_info(ask: &Ask, args: ProjectInfo) -> Result<Answer, Failure> {
     let summary = format!("project {project_id}: {name}, time zone {zone}{note}");
     Ok(Answer {
         summary,
-        data: object([("project", project), ("workspaces", workspaces.into())]),
+        data: Data::of([
+            ("project", project.into()),
+            ("workspaces", workspaces.into()),
+        ]),
     })
 }
 

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::mcp::args::{Arg as _, Id, List, Text, args, choice};
 use crate::mcp::consent::Loss;
+use crate::mcp::data::Data;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::{NewServiceAccount, ProjectId, ProjectRole, ServiceAccountDetails};
@@ -197,7 +198,7 @@ fn list(ask: &Ask, args: ListServiceAccounts) -> Result<Answer, Failure> {
         .collect();
     Ok(Answer {
         summary,
-        data: object([
+        data: Data::of([
             ("service_accounts", accounts.into()),
             ("truncated", (!whole).into()),
         ]),
@@ -213,7 +214,7 @@ fn get(ask: &Ask, args: OneServiceAccount) -> Result<Answer, Failure> {
             account.id,
             quoted(&account.username)
         ),
-        data: object([("service_account", account_json(&account).into())]),
+        data: Data::of([("service_account", account_json(&account).into())]),
     })
 }
 
@@ -252,9 +253,9 @@ fn create(ask: &Ask, args: CreateServiceAccount) -> Result<Answer, Failure> {
         account.id,
         quoted(&account.username)
     );
-    let mut data = object([("service_account", account_json(account).into())]);
+    let mut data = Data::of([("service_account", account_json(account).into())]);
     summary.push_str("; its token is here and nowhere else: have it kept safe now");
-    data.insert("token".into(), created.reveal_token().into());
+    data.insert("token", created.reveal_token());
     Ok(Answer { summary, data })
 }
 
@@ -284,7 +285,7 @@ fn delete(ask: &Ask, args: OneServiceAccount) -> Result<Answer, Failure> {
             "organization {}: service account {account} is deleted",
             args.organization_id.0
         ),
-        data: object([("service_account_id", account.to_string().into())]),
+        data: Data::of([("service_account_id", account.to_string().into())]),
     })
 }
 
@@ -388,10 +389,10 @@ fn roles<'a>(projects: &'a [ProjectId], parts: &[ProjectPart]) -> Vec<ProjectRol
     .collect()
 }
 
-fn membership(accounts: &[u64], projects: &[ProjectId]) -> Map<String, Value> {
+fn membership(accounts: &[u64], projects: &[ProjectId]) -> Data {
     let accounts: Vec<String> = accounts.iter().map(u64::to_string).collect();
     let projects: Vec<&str> = projects.iter().map(ProjectId::as_str).collect();
-    object([
+    Data::of([
         ("service_account_ids", accounts.into()),
         ("project_ids", projects.into()),
     ])

@@ -8,9 +8,10 @@ use super::labels::Labels;
 use super::uniques::{EXACT_MAX, Uniques};
 use super::users::user_number;
 use crate::mcp::args::{Arg as _, Date, Id, Int, List, Text, args};
+use crate::mcp::data::Data;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
-use crate::tools::ask::{Ask, counted, object};
+use crate::tools::ask::{Ask, counted};
 use crate::tools::stream::{Event, Plan, Reading, Wanted, place, read};
 
 /// More groups than this are counted together. Each may take a sketch of 2 KiB.
@@ -185,11 +186,11 @@ fn count_events_by(ask: &Ask, args: CountEventsBy) -> Result<Answer, Failure> {
             place(&project, range)
         ),
     };
-    let mut data = object([
+    let mut data = Data::of([
         ("events", reading.events.into()),
         ("unique_users", all_users.into()),
         ("unique_users_exact", is_exact.into()),
-        ("read", reading.json()),
+        ("read", reading.json().into()),
     ]);
     if !others.is_empty() || beyond > 0 {
         let mut groups: HashSet<u32> = others.iter().map(|(_, group, _)| *group).collect();
@@ -206,7 +207,7 @@ fn count_events_by(ask: &Ask, args: CountEventsBy) -> Result<Answer, Failure> {
             "; the first {} are listed, with {events} events in the rest: raise limit (at most 1000) for more",
             items.len()
         );
-        data.insert("rest".into(), rest);
+        data.insert("rest", rest);
     }
     if beyond > 0 {
         summary += &format!(
@@ -228,6 +229,6 @@ fn count_events_by(ask: &Ask, args: CountEventsBy) -> Result<Answer, Failure> {
         );
     }
     summary += &reading.notes();
-    data.insert("groups".into(), items.into());
+    data.insert("groups", items);
     Ok(Answer { summary, data })
 }

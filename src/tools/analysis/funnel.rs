@@ -8,6 +8,7 @@ use super::conditions::{self, Condition};
 use super::labels::Labels;
 use super::users::{Moment, Users, Walk, user_number};
 use crate::mcp::args::{Arg as _, Date, Id, Int, List, Text, args};
+use crate::mcp::data::Data;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::LengthUnit;
@@ -391,11 +392,11 @@ fn analyze_funnel(ask: &Ask, args: AnalyzeFunnel) -> Result<Answer, Failure> {
     if plan.days.to > range.to {
         summary += &format!("; later steps were looked for until {}", plan.days.to);
     }
-    let mut data = object([
-        ("steps", overall.json(&names, scaled)),
+    let mut data = Data::of([
+        ("steps", overall.json(&names, scaled).into()),
         ("sampled_1_in", outcome.each_stands_for.into()),
         ("truncated", false.into()),
-        ("read", reading.json()),
+        ("read", reading.json().into()),
     ]);
     if !by.is_empty() {
         let mut ranked: Vec<(Option<&str>, Tally)> = labels
@@ -422,9 +423,9 @@ fn analyze_funnel(ask: &Ask, args: AnalyzeFunnel) -> Result<Answer, Failure> {
                 "; {} of {all} groups are listed: raise limit (at most 1000) for more",
                 items.len()
             );
-            data.insert("truncated".into(), true.into());
+            data.insert("truncated", true);
         }
-        data.insert("groups".into(), items.into());
+        data.insert("groups", items);
     }
     summary += &outcome.notes();
     summary += &reading.notes();

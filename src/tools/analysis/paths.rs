@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 use super::funnel::{days_over, length_ms, percent};
 use super::users::{Moment, Users, Walk, user_number};
 use crate::mcp::args::{Arg as _, Date, Id, Int, List, Text, args, choice};
+use crate::mcp::data::Data;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::LengthUnit;
-use crate::tools::ask::{Ask, bad_arguments, counted, object, quoted};
+use crate::tools::ask::{Ask, bad_arguments, counted, quoted};
 use crate::tools::stream::{Event, Plan, Reading, place, read};
 
 const DEPTH_MAX: usize = 10;
@@ -360,12 +361,12 @@ fn analyze_paths(ask: &Ask, args: AnalyzePaths) -> Result<Answer, Failure> {
     summary += &reading.notes();
     Ok(Answer {
         summary,
-        data: object([
+        data: Data::of([
             ("users", scaled(did).into()),
             ("steps", steps.into()),
             ("paths", whole_ways.into()),
             ("sampled_1_in", outcome.each_stands_for.into()),
-            ("read", reading.json()),
+            ("read", reading.json().into()),
         ]),
     })
 }

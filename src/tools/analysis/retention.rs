@@ -8,9 +8,10 @@ use super::conditions::{self, Condition};
 use super::funnel::percent;
 use super::users::{Moment, Users, Walk, user_number};
 use crate::mcp::args::{Arg as _, Date as Day, Id, Int, Text, args, choice};
+use crate::mcp::data::Data;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
-use crate::tools::ask::{Ask, bad_arguments, counted, object, quoted};
+use crate::tools::ask::{Ask, bad_arguments, counted, quoted};
 use crate::tools::stream::{Plan, Reading, Wanted, place, read, start_ms};
 
 const DAY_MS: i64 = 86_400_000;
@@ -304,11 +305,11 @@ fn analyze_retention(ask: &Ask, args: AnalyzeRetention) -> Result<Answer, Failur
     let items: Vec<Value> = cohorts.iter().map(|cohort| cohort.json(scaled)).collect();
     Ok(Answer {
         summary,
-        data: object([
-            ("overall", overall),
+        data: Data::of([
+            ("overall", overall.into()),
             ("cohorts", items.into()),
             ("sampled_1_in", outcome.each_stands_for.into()),
-            ("read", reading.json()),
+            ("read", reading.json().into()),
         ]),
     })
 }

@@ -6,10 +6,11 @@ use serde_json::{Map, Value, json};
 
 use super::figures::{Counts, check_steps, exactly, filled, is_one, mean, on_average, rounded};
 use crate::mcp::args::{Arg as _, Date, Id, Text, args};
+use crate::mcp::data::Data;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::{CountType, DateRange, ProjectId, Unit};
-use crate::tools::ask::{Ask, counted, object, quoted, span};
+use crate::tools::ask::{Ask, counted, quoted, span};
 
 /// The longest range for which Mixpanel is asked to count in one bucket.
 const BUCKET_DAYS_MAX: i32 = 366;
@@ -109,17 +110,17 @@ fn count_one(
             counted(steps, unit.as_str()),
         ),
     };
-    let mut data = object([
+    let mut data = Data::of([
         ("measure", measure.into()),
         (
             "by_event",
-            json!([{"event": event, "count": rounded(figure)}]),
+            json!([{"event": event, "count": rounded(figure)}]).into(),
         ),
         ("by_unit", numbers(by_unit).into()),
         ("truncated", false.into()),
     ]);
     if let Some(total) = total {
-        data.insert("total".into(), rounded(total));
+        data.insert("total", rounded(total));
     }
     Ok(Answer { summary, data })
 }
@@ -164,14 +165,14 @@ fn count_all(
             items.len()
         );
     }
-    let mut data = object([
+    let mut data = Data::of([
         ("measure", all.measure.as_str().into()),
         ("by_event", items.into()),
         ("truncated", (cut || all.left_out > 0).into()),
     ]);
     if count == CountType::General {
-        data.insert("total".into(), rounded(all.sum()));
-        data.insert("by_unit".into(), numbers(all.by_unit).into());
+        data.insert("total", rounded(all.sum()));
+        data.insert("by_unit", numbers(all.by_unit));
     }
     Ok(Answer { summary, data })
 }

@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::mcp::args::{Arg as _, Id, Int, Text, args};
+use crate::mcp::data::Data;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::CountType;
-use crate::tools::ask::{Ask, counted, object, quoted};
+use crate::tools::ask::{Ask, counted, quoted};
 
 /// How many names are asked for, so that a search sees all of them. Mixpanel's own default is 255 events and 10
 /// properties.
@@ -227,7 +228,7 @@ fn listed(
     }
     Answer {
         summary,
-        data: object([
+        data: Data::of([
             (name, items.into()),
             ("truncated", (cut || !all_known).into()),
         ]),

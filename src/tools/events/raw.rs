@@ -9,10 +9,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::mcp::args::{Arg as _, Date, Id, Int, List, Text, args};
+use crate::mcp::data::Data;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::{Error, ExportQuery, MixpanelExportClient, ProjectId};
-use crate::tools::ask::{Ask, counted, object, quoted};
+use crate::tools::ask::{Ask, counted, quoted};
 use crate::tools::stream;
 
 const LIMIT_DEFAULT: usize = 100;
@@ -235,7 +236,7 @@ fn query_events(ask: &Ask, args: QueryEvents) -> Result<Answer, Failure> {
     }
     Ok(Answer {
         summary,
-        data: object([
+        data: Data::of([
             ("events", events.into()),
             ("truncated", (!matches!(end, End::OfEvents)).into()),
         ]),

@@ -1,13 +1,15 @@
 //! Which events came most.
 
-use serde_json::json;
+use serde::Serialize;
+use serde_json::Value;
 
 use super::figures::{Counts, check_steps, exactly, is_one, rounded};
 use crate::mcp::args::{Arg as _, Date, Id, Int, args};
+use crate::mcp::data::Data;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::{CountType, Unit};
-use crate::tools::ask::{Ask, counted, object, quoted, span};
+use crate::tools::ask::{Ask, counted, quoted, span};
 
 const TOP_DEFAULT: usize = 10;
 
@@ -90,6 +92,24 @@ args! {
     }
 }
 
+#[derive(Serialize)]
+struct Ranked<'a> {
+    count: Value,
+    event: &'a str,
+    rank: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    share_percent: Option<Value>,
+}
+
+#[derive(Serialize)]
+struct RankedToday<'a> {
+    amount: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    change_percent: Option<Value>,
+    event: &'a str,
+    rank: u32,
+}
+
 fn get_top_events(ask: &Ask, args: TopEvents) -> Result<Answer, Failure> {
     let project = ask.project(args.project_id.as_ref())?;
     let range = ask.days(&project, &args.from_date, &args.to_date)?;
@@ -104,25 +124,21 @@ fn get_top_events(ask: &Ask, args: TopEvents) -> Result<Answer, Failure> {
     check_steps(range, unit, count)?;
     let all = Counts::of_all(ask, &project, count, unit, range)?;
     let sum = all.sum();
-    let items = all
-        .ranked
-        .iter()
-        .enumerate()
-        .map(|(index, (event, figure))| {
-            let mut item = json!({"rank": index + 1, "event": event, "count": rounded(*figure)});
-            if count == CountType::General {
-                item["share_percent"] = rounded(figure / sum * 100.0);
-            }
-            item
-        });
-    let (items, _) = ask.fitting_values(items.take(limit));
-    let cut = items.len() < all.ranked.len();
+    let ranked = all.ranked.iter().zip(1..);
+    let rows = ranked.map(|((event, figure), rank)| Ranked {
+        count: rounded(*figure),
+        event,
+        rank,
+        share_percent: (count == CountType::General).then(|| rounded(figure / sum * 100.0)),
+    });
+    let (rows, _) = ask.fitting_rows(rows.take(limit));
+    let cut = rows.count() < all.ranked.len();
     let place = span(&project, range);
     let mut summary = match all.ranked.as_slice() {
         [] => all.nothing(&place),
         [(first, most), ..] => format!(
             "top {} of {} by {} in {place}: {} leads with {}",
-            items.len(),
+            rows.count(),
             counted(all.ranked.len(), "event"),
             all.measure,
             quoted(first),
@@ -138,9 +154,9 @@ fn get_top_events(ask: &Ask, args: TopEvents) -> Result<Answer, Failure> {
     }
     Ok(Answer {
         summary,
-        data: object([
+        data: Data::of([
             ("measure", all.measure.as_str().into()),
-            ("events", items.into()),
+            ("events", rows.into()),
             ("truncated", (cut || all.left_out > 0).into()),
         ]),
     })
@@ -157,17 +173,15 @@ fn get_todays_top_events(ask: &Ask, args: TodaysTopEvents) -> Result<Answer, Fai
         .query
         .top_events(&project, count, Some(asked_for))?;
     events.sort_by(|a, b| b.amount.total_cmp(&a.amount));
-    let items = events.iter().enumerate().map(|(index, event)| {
-        let mut item =
-            json!({"rank": index + 1, "event": event.event, "amount": rounded(event.amount)});
+    let rows = events.iter().zip(1..).map(|(event, rank)| RankedToday {
+        amount: rounded(event.amount),
         // Mixpanel's `percent_change` is a fraction.
-        if let Some(change) = event.percent_change {
-            item["change_percent"] = rounded(change * 100.0);
-        }
-        item
+        change_percent: event.percent_change.map(|change| rounded(change * 100.0)),
+        event: &event.event,
+        rank,
     });
-    let (items, _) = ask.fitting_values(items.take(limit));
-    let cut = items.len() < events.len();
+    let (rows, _) = ask.fitting_rows(rows.take(limit));
+    let cut = rows.count() < events.len();
     let what = exactly(count);
     let mut summary = match events.first() {
         None => format!(
@@ -175,7 +189,7 @@ fn get_todays_top_events(ask: &Ask, args: TodaysTopEvents) -> Result<Answer, Fai
         ),
         Some(first) => format!(
             "top {} of today so far by {what} in project {project}: {} leads with {}",
-            counted(items.len(), "event"),
+            counted(rows.count(), "event"),
             quoted(&first.event),
             rounded(first.amount),
         ),
@@ -185,6 +199,6 @@ fn get_todays_top_events(ask: &Ask, args: TodaysTopEvents) -> Result<Answer, Fai
     }
     Ok(Answer {
         summary,
-        data: object([("events", items.into()), ("truncated", cut.into())]),
+        data: Data::of([("events", rows.into()), ("truncated", cut.into())]),
     })
 }

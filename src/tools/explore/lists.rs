@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::mcp::args::{Arg as _, Id, Int, Text, args};
+use crate::mcp::data::Data;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::{SavedCohort, Workspace};
-use crate::tools::ask::{Ask, counted, object, quoted};
+use crate::tools::ask::{Ask, counted, quoted};
 
 /// How many are listed where the call does not say.
 const LIMIT_DEFAULT: usize = 100;
@@ -126,7 +127,7 @@ fn listed(
     }
     Answer {
         summary,
-        data: object([(name, items.into()), ("truncated", truncated.into())]),
+        data: Data::of([(name, items.into()), ("truncated", truncated.into())]),
     }
 }
 

@@ -10,10 +10,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
 use crate::mcp::args::{Arg as _, Id, Int, List, Text, args};
+use crate::mcp::data::Data;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::{ProfilePage, ProfileQuery, ProjectId};
-use crate::tools::ask::{Ask, bad_arguments, counted, object, quoted};
+use crate::tools::ask::{Ask, bad_arguments, counted, quoted};
 
 /// How many profiles are given where the call does not say.
 const LIMIT_DEFAULT: usize = 100;
@@ -180,7 +181,7 @@ fn query_profiles(ask: &Ask, args: QueryProfiles) -> Result<Answer, Failure> {
             quoted(only["distinct_id"].as_str().unwrap_or_default())
         );
     }
-    let mut data = object([
+    let mut data = Data::of([
         ("profiles", items.into()),
         (
             "truncated",
@@ -188,10 +189,10 @@ fn query_profiles(ask: &Ask, args: QueryProfiles) -> Result<Answer, Failure> {
         ),
     ]);
     if let Some(total) = total {
-        data.insert("total".into(), total.into());
+        data.insert("total", total);
     }
     if let Some(next) = next {
-        data.insert("next_cursor".into(), next.text().into());
+        data.insert("next_cursor", next.text());
     }
     Ok(Answer { summary, data })
 }

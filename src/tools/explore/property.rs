@@ -3,10 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use crate::mcp::args::{Arg as _, Date, Id, Int, List, Text, args};
+use crate::mcp::data::Data;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::{CountType, PropertyQuery, Unit};
-use crate::tools::ask::{Ask, bad_arguments, counted, object, quoted, span, steps_fault, whole};
+use crate::tools::ask::{Ask, bad_arguments, counted, quoted, span, steps_fault, whole};
 
 /// How many values are asked for where the call does not say.
 const LIMIT_DEFAULT: u32 = 20;
@@ -142,7 +143,7 @@ fn query_event_property(ask: &Ask, args: QueryEventProperty) -> Result<Answer, F
     }
     Ok(Answer {
         summary,
-        data: object([
+        data: Data::of([
             ("series", items.into()),
             ("truncated", (is_cut || may_be_more).into()),
         ]),

@@ -3,9 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use crate::mcp::args::{Arg as _, Id, Int, Text, args};
+use crate::mcp::data::Data;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
-use crate::tools::ask::{Ask, counted, object};
+use crate::tools::ask::{Ask, counted};
 
 /// How many rows are given where the call does not say.
 const LIMIT_DEFAULT: usize = 100;
@@ -70,6 +71,6 @@ fn run_jql(ask: &Ask, args: RunJql) -> Result<Answer, Failure> {
     }
     Ok(Answer {
         summary,
-        data: object([("rows", items.into()), ("truncated", truncated.into())]),
+        data: Data::of([("rows", items.into()), ("truncated", truncated.into())]),
     })
 }

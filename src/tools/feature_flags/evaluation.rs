@@ -3,9 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use crate::mcp::args::{Arg as _, Id, Text, args};
+use crate::mcp::data::Data;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
-use crate::tools::ask::{Ask, bad_arguments, counted, object, quoted};
+use crate::tools::ask::{Ask, bad_arguments, counted, quoted};
 
 /// The most bytes of JSON that a context has: it goes into an address, where each may take three.
 const CONTEXT_BYTES_MAX: usize = 2_000;
@@ -95,7 +96,7 @@ fn evaluate_feature_flags(ask: &Ask, args: EvaluateFeatureFlags) -> Result<Answe
     }
     Ok(Answer {
         summary,
-        data: object([
+        data: Data::of([
             ("flags", Map::from_iter(flags).into()),
             ("truncated", truncated.into()),
         ]),
@@ -113,7 +114,7 @@ fn get_flag_definitions(ask: &Ask, args: GetFlagDefinitions) -> Result<Answer, F
     }
     Ok(Answer {
         summary,
-        data: object([
+        data: Data::of([
             ("definitions", definitions.into()),
             ("truncated", (!is_whole).into()),
         ]),

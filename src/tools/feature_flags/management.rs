@@ -6,10 +6,11 @@ use serde_json::{Map, Value, json};
 use super::flag::{Ruleset, Serving, Status, faults, kept};
 use crate::mcp::args::{Arg as _, Id, Int, List, Text, args};
 use crate::mcp::consent::Loss;
+use crate::mcp::data::Data;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::ProjectId;
-use crate::tools::ask::{Ask, bad_arguments, counted, object, quoted};
+use crate::tools::ask::{Ask, bad_arguments, counted, quoted};
 use crate::tools::workspace::{called, given, row, text, whole_or_part, workspace};
 
 /// How many flags are listed where the call does not say.
@@ -203,7 +204,7 @@ fn list_feature_flags(ask: &Ask, args: ListFeatureFlags) -> Result<Answer, Failu
     }
     Ok(Answer {
         summary,
-        data: object([("flags", rows.into()), ("truncated", truncated.into())]),
+        data: Data::of([("flags", rows.into()), ("truncated", truncated.into())]),
     })
 }
 
@@ -216,7 +217,7 @@ fn get_feature_flag(ask: &Ask, args: OneFlag) -> Result<Answer, Failure> {
     }
     Ok(Answer {
         summary,
-        data: object([("flag", flag), ("truncated", (!is_whole).into())]),
+        data: Data::of([("flag", flag.into()), ("truncated", (!is_whole).into())]),
     })
 }
 
@@ -270,7 +271,7 @@ fn delete_feature_flag(ask: &Ask, args: OneFlag) -> Result<Answer, Failure> {
         .delete_feature_flag(&project, place, &id)?;
     Ok(Answer {
         summary: format!("feature flag {id} of workspace {place} is deleted"),
-        data: object([("flag_id", id.into())]),
+        data: Data::of([("flag_id", id.into())]),
     })
 }
 
@@ -400,6 +401,6 @@ fn in_words(flag: &Value) -> String {
 fn changed(how: &str, place: u64, flag: &Value) -> Answer {
     Answer {
         summary: format!("{how} in workspace {place}: {}", in_words(flag)),
-        data: object([("flag", told(flag))]),
+        data: Data::of([("flag", told(flag).into())]),
     }
 }

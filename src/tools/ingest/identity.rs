@@ -6,9 +6,10 @@ use super::destination::Destination;
 use super::event::{Fault, distinct_id_fault};
 use crate::mcp::args::{Arg as _, Id, Text, args};
 use crate::mcp::consent::Loss;
+use crate::mcp::data::Data;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
-use crate::tools::ask::{Ask, bad_arguments, object, quoted};
+use crate::tools::ask::{Ask, bad_arguments, quoted};
 
 pub(super) const CREATE_IDENTITY: Tool<Ask> = Tool {
     name: "mixpanel_create_identity",
@@ -173,7 +174,7 @@ fn joined(id: &str, other: &str, place: &str) -> Answer {
             quoted(other),
             quoted(id)
         ),
-        data: object([("joined", json!([id, other]))]),
+        data: Data::of([("joined", json!([id, other]).into())]),
     }
 }
 

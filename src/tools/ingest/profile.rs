@@ -5,9 +5,10 @@ use serde_json::Value;
 use super::change::{Change, Owner};
 use super::destination::Destination;
 use crate::mcp::args::Id;
+use crate::mcp::data::Data;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Failure};
-use crate::tools::ask::{Ask, bad_arguments, counted, object};
+use crate::tools::ask::{Ask, bad_arguments, counted};
 
 /// The names of the properties that a change is about.
 pub(super) const NAMES: Field = Field::always("properties", Shape::list(&Shape::Words))
@@ -40,7 +41,7 @@ pub(super) fn change_one(
     };
     Ok(Answer {
         summary: format!("Mixpanel took {word}{what} for {owner} in {place}"),
-        data: object([
+        data: Data::of([
             (id_name, id.into()),
             ("operation", word.into()),
             ("properties", names.into()),
@@ -67,7 +68,7 @@ pub(super) fn change_many(
     let place = send(ask, changes, project_id)?;
     Ok(Answer {
         summary: format!("Mixpanel took {} in {place}", counted(number, "change")),
-        data: object([("accepted", number.into())]),
+        data: Data::of([("accepted", number.into())]),
     })
 }
 

@@ -8,10 +8,11 @@ use super::destination::place;
 use super::event::{STRING_CHARS_MAX, Stamp, complete, faults, identity, is_recent, long_strings};
 use super::import::{Import, Refused};
 use crate::mcp::args::{Arg as _, Id, List, Text, args};
+use crate::mcp::data::Data;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::Error;
-use crate::tools::ask::{Ask, bad_arguments, counted, object};
+use crate::tools::ask::{Ask, bad_arguments, counted};
 
 /// The most events of a batch.
 const BATCH_MAX: usize = 50;
@@ -181,7 +182,7 @@ fn track(
     let identities: Vec<Value> = events.iter().map(identity).collect();
     Ok(Answer {
         summary: summary + &nobodys_in_words(&events),
-        data: object([
+        data: Data::of([
             ("accepted", events.len().into()),
             ("via", via.into()),
             ("events", identities.into()),
@@ -204,7 +205,7 @@ fn import_events(ask: &Ask, args: ImportEvents) -> Result<Answer, Failure> {
     let stored_words = counted(stored, "event");
     Ok(Answer {
         summary: format!("{stored_words} stored in project {project}") + &nobodys_in_words(&events),
-        data: object([("stored", stored.into())]),
+        data: Data::of([("stored", stored.into())]),
     })
 }
 

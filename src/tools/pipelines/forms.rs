@@ -3,10 +3,11 @@
 use serde_json::{Map, Value};
 
 use crate::mcp::args::{Arg as _, Date, Id, List, Text, args, choice};
+use crate::mcp::data::Data;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::{PipelineForm, PipelineStep, Secret};
-use crate::tools::ask::{Ask, bad_arguments, object, quoted};
+use crate::tools::ask::{Ask, bad_arguments, quoted};
 
 /// Settings that are never shown again.
 const SECRETS: &[&str] = &["client_secret", "azure_client_secret", "snowflake_password"];
@@ -310,7 +311,7 @@ fn create(ask: &Ask, args: CreatePipeline) -> Result<Answer, Failure> {
             "project {project}: made the data pipeline {} from {from} on",
             names.join(", ")
         ),
-        data: object([("pipeline_names", names.into())]),
+        data: Data::of([("pipeline_names", names.into())]),
     })
 }
 
@@ -366,7 +367,7 @@ fn update(ask: &Ask, args: UpdatePipeline) -> Result<Answer, Failure> {
             quoted(&name),
             changed.join(", ")
         ),
-        data: object([("pipeline_name", name.into()), ("changed", changed.into())]),
+        data: Data::of([("pipeline_name", name.into()), ("changed", changed.into())]),
     })
 }
 

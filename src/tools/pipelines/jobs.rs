@@ -4,10 +4,11 @@ use serde_json::Value;
 
 use crate::mcp::args::{Arg as _, Id, Text, args};
 use crate::mcp::consent::Loss;
+use crate::mcp::data::Data;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::{PipelineStep, ProjectId};
-use crate::tools::ask::{Ask, counted, object, quoted};
+use crate::tools::ask::{Ask, counted, quoted};
 
 /// How many names a failure lists.
 const NAMES_LISTED: usize = 20;
@@ -65,7 +66,7 @@ fn list(ask: &Ask, args: ListPipelines) -> Result<Answer, Failure> {
     }
     Ok(Answer {
         summary,
-        data: object([
+        data: Data::of([
             ("pipelines", pipelines.into()),
             ("truncated", (!whole).into()),
         ]),
@@ -113,7 +114,7 @@ fn cancel(ask: &Ask, args: CancelPipeline) -> Result<Answer, Failure> {
             "project {project}: the data pipeline {} is cancelled",
             quoted(&name)
         ),
-        data: object([("pipeline_name", name.into())]),
+        data: Data::of([("pipeline_name", name.into())]),
     })
 }
 

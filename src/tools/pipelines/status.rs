@@ -3,10 +3,11 @@
 use serde_json::{Map, Value};
 
 use crate::mcp::args::{Arg as _, Id, List, Text, args, choice};
+use crate::mcp::data::Data;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::ProjectId;
-use crate::tools::ask::{Ask, bad_arguments, counted, object, quoted};
+use crate::tools::ask::{Ask, bad_arguments, counted, quoted};
 
 pub(super) const GET_PIPELINE_STATUS: Tool<Ask> = Tool {
     name: "mixpanel_get_pipeline_status",
@@ -105,7 +106,7 @@ fn get(ask: &Ask, args: GetPipelineStatus) -> Result<Answer, Failure> {
             named.join(", ")
         }
     );
-    let mut data = object([("counts", counts.into())]);
+    let mut data = Data::of([("counts", counts.into())]);
     let mut whole = true;
     if view == View::Tasks {
         let tasks = by_state.into_iter().flat_map(|(_, told)| match told {
@@ -120,9 +121,9 @@ fn get(ask: &Ask, args: GetPipelineStatus) -> Result<Answer, Failure> {
                 counted(tasks.len(), "task")
             ));
         }
-        data.insert("tasks".into(), tasks.into());
+        data.insert("tasks", tasks);
     }
-    data.insert("truncated".into(), (!whole).into());
+    data.insert("truncated", !whole);
     Ok(Answer { summary, data })
 }
 
@@ -148,6 +149,6 @@ fn syncs(ask: &Ask, project: &ProjectId, name: &str) -> Result<Answer, Failure> 
     }
     Ok(Answer {
         summary,
-        data: object([("syncs", syncs.into()), ("truncated", (!whole).into())]),
+        data: Data::of([("syncs", syncs.into()), ("truncated", (!whole).into())]),
     })
 }

@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::mcp::args::{Arg as _, Date, Id, Text, args};
+use crate::mcp::data::Data;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::{Frequency, FrequencyQuery, FrequencyUnit};
-use crate::tools::ask::{Ask, bad_arguments, counted, object, quoted, span, steps_fault};
+use crate::tools::ask::{Ask, bad_arguments, counted, quoted, span, steps_fault};
 
 use super::split::{
     CalendarUnit, Row, SEGMENTS_ASKED, by_segment, cut_note, keep_heaviest, on_expression,
@@ -106,7 +107,7 @@ fn query_frequency(ask: &Ask, args: QueryFrequency) -> Result<Answer, Failure> {
         );
         return Ok(Answer {
             summary,
-            data: object([("periods", json!([])), ("truncated", false.into())]),
+            data: Data::of([("periods", json!([]).into()), ("truncated", false.into())]),
         });
     }
     // Users active in at least 1, 2, 3, … hours add up to the hours in which users were active.
@@ -126,7 +127,7 @@ fn query_frequency(ask: &Ask, args: QueryFrequency) -> Result<Answer, Failure> {
         cut_note(whole),
     );
     let periods: Vec<Value> = periods.iter().map(period_json).collect();
-    let data = object([("periods", periods.into()), ("truncated", (!whole).into())]);
+    let data = Data::of([("periods", periods.into()), ("truncated", (!whole).into())]);
     Ok(Answer { summary, data })
 }
 

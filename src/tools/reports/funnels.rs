@@ -9,13 +9,14 @@ use super::split::{
     segments_max,
 };
 use crate::mcp::args::{Arg as _, Date, Id, Int, Text, args};
+use crate::mcp::data::Data;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::{
     Buckets, Funnel, FunnelDay, FunnelQuery, FunnelStep, LengthUnit, SavedFunnel,
 };
 use crate::tools::ask::{
-    Ask, bad_arguments, counted, object, percent, quoted, ratio, span, steps_fault, whole,
+    Ask, bad_arguments, counted, percent, quoted, ratio, span, steps_fault, whole,
 };
 
 /// How many saved funnels are listed where the call does not say.
@@ -137,7 +138,7 @@ fn list_saved_funnels(ask: &Ask, args: ListSavedFunnels) -> Result<Answer, Failu
         ));
     }
     let funnels: Vec<Value> = funnels.iter().map(funnel_json).collect();
-    let data = object([("funnels", funnels.into()), ("truncated", truncated.into())]);
+    let data = Data::of([("funnels", funnels.into()), ("truncated", truncated.into())]);
     Ok(Answer { summary, data })
 }
 
@@ -265,7 +266,7 @@ fn query_funnel(ask: &Ask, args: QueryFunnel) -> Result<Answer, Failure> {
         );
         return Ok(Answer {
             summary,
-            data: object([("steps", json!([])), ("truncated", false.into())]),
+            data: Data::of([("steps", json!([]).into()), ("truncated", false.into())]),
         });
     }
 
@@ -276,7 +277,7 @@ fn query_funnel(ask: &Ask, args: QueryFunnel) -> Result<Answer, Failure> {
             counted(overall.len(), "date")
         ));
     }
-    let mut data = object([("steps", steps_json(&steps))]);
+    let mut data = Data::of([("steps", steps_json(&steps).into())]);
     let (breakdown, whole) = if on.is_some() {
         let weights = segments
             .iter()
@@ -294,11 +295,11 @@ fn query_funnel(ask: &Ask, args: QueryFunnel) -> Result<Answer, Failure> {
     if on.is_some() || args.unit.is_some() {
         let (breakdown, fits) = ask.fitting(breakdown, Row::json);
         let rows: Vec<Value> = breakdown.iter().map(Row::json).collect();
-        data.insert("breakdown".into(), rows.into());
+        data.insert("breakdown", rows);
         truncated = !(whole && fits);
         summary.push_str(cut_note(!truncated));
     }
-    data.insert("truncated".into(), truncated.into());
+    data.insert("truncated", truncated);
     Ok(Answer { summary, data })
 }
 

@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::mcp::args::{Arg as _, Id, args};
+use crate::mcp::data::Data;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 
-use crate::tools::ask::{Ask, object, quoted, whole};
+use crate::tools::ask::{Ask, quoted, whole};
 
 /// How many series a summary names.
 const SERIES_NAMED: usize = 5;
@@ -75,9 +76,9 @@ fn query_insights(ask: &Ask, args: QueryInsights) -> Result<Answer, Failure> {
         }
     }
     let truncated = !cut(&mut series, &mut ask.data_bytes_max());
-    let mut data = object([
+    let mut data = Data::of([
         ("headers", report.headers.clone().into()),
-        ("series", series),
+        ("series", series.into()),
         ("truncated", truncated.into()),
     ]);
     for (name, value) in [
@@ -86,7 +87,7 @@ fn query_insights(ask: &Ask, args: QueryInsights) -> Result<Answer, Failure> {
         ("computed_at", report.computed_at.as_deref()),
     ] {
         if let Some(value) = value {
-            data.insert(name.into(), value.into());
+            data.insert(name, value);
         }
     }
     if truncated {

@@ -11,12 +11,11 @@ use super::split::{
     CalendarUnit, Row, SEGMENTS_ASKED, by_segment, cut_note, keep_heaviest, on_expression, unsplit,
 };
 use crate::mcp::args::{Arg as _, Date, Id, Int, Text, args};
+use crate::mcp::data::Data;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::{Cohort, Retention, RetentionQuery, RetentionType};
-use crate::tools::ask::{
-    Ask, bad_arguments, counted, object, percent, quoted, ratio, span, steps_fault,
-};
+use crate::tools::ask::{Ask, bad_arguments, counted, percent, quoted, ratio, span, steps_fault};
 
 /// The most intervals after the 0th.
 const INTERVALS_MAX: i64 = 90;
@@ -153,9 +152,9 @@ fn query_retention(ask: &Ask, args: QueryRetention) -> Result<Answer, Failure> {
         );
         return Ok(Answer {
             summary,
-            data: object([
-                ("cohorts", json!([])),
-                ("overall", json!([])),
+            data: Data::of([
+                ("cohorts", json!([]).into()),
+                ("overall", json!([]).into()),
                 ("truncated", false.into()),
             ]),
         });
@@ -190,7 +189,7 @@ fn query_retention(ask: &Ask, args: QueryRetention) -> Result<Answer, Failure> {
             None => json!({"rates": rates}),
         })
         .collect();
-    let data = object([
+    let data = Data::of([
         ("cohorts", cohorts.into()),
         ("overall", overall.into()),
         ("truncated", (!whole).into()),

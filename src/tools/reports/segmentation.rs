@@ -6,12 +6,13 @@ use serde_json::{Map, Value, json};
 
 use super::split::{BUCKET_DAYS_MAX, is_name, on_expression, segments_max};
 use crate::mcp::args::{Arg as _, Date, Id, Int, Text, args, choice};
+use crate::mcp::data::Data;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
 use crate::mixpanel::{
     Aggregation, Buckets, CountType, NumericQuery, ProjectId, Segmentation, Unit,
 };
-use crate::tools::ask::{Ask, bad_arguments, counted, object, quoted, span, steps_fault, whole};
+use crate::tools::ask::{Ask, bad_arguments, counted, quoted, span, steps_fault, whole};
 
 /// Mixpanel's own default for the number of segments.
 const SERIES_DEFAULT: usize = 60;
@@ -349,7 +350,7 @@ fn answer(
         let summary = format!("{asked}: nothing found; {}", about_nothing());
         return Ok(Answer {
             summary,
-            data: object([("series", json!([])), ("truncated", false.into())]),
+            data: Data::of([("series", json!([]).into()), ("truncated", false.into())]),
         });
     }
     lines.sort_by(|a, b| b.weight().total_cmp(&a.weight()));
@@ -390,7 +391,7 @@ fn answer(
         );
     }
     let series: Vec<Value> = fitting.iter().map(Line::json).collect();
-    let data = object([("series", series.into()), ("truncated", truncated.into())]);
+    let data = Data::of([("series", series.into()), ("truncated", truncated.into())]);
     Ok(Answer { summary, data })
 }
 

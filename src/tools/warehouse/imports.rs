@@ -4,9 +4,10 @@ use serde_json::{Map, Value, json};
 
 use crate::mcp::args::{Arg as _, Id, args, choice};
 use crate::mcp::consent::Loss;
+use crate::mcp::data::Data;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
-use crate::tools::ask::{Ask, bad_arguments, counted, object, quoted};
+use crate::tools::ask::{Ask, bad_arguments, counted, quoted};
 
 /// Maps of a Databricks cluster whose values may be secrets: their names are told.
 const HIDDEN_MAPS: &[&str] = &["spark_env_vars", "spark_conf"];
@@ -160,7 +161,7 @@ fn list(ask: &Ask, args: ListWarehouseImports) -> Result<Answer, Failure> {
             counted(found, "warehouse import"),
             cut(whole, imports.len())
         ),
-        data: object([("imports", imports.into()), ("truncated", (!whole).into())]),
+        data: Data::of([("imports", imports.into()), ("truncated", (!whole).into())]),
     })
 }
 
@@ -252,7 +253,7 @@ fn delete(ask: &Ask, args: DeleteWarehouseImport) -> Result<Answer, Failure> {
     let data = if with_data { " and its data" } else { "" };
     Ok(Answer {
         summary: format!("project {project}: warehouse import {id}{data} deleted"),
-        data: object([("import_id", id.to_string().into())]),
+        data: Data::of([("import_id", id.to_string().into())]),
     })
 }
 
@@ -264,7 +265,7 @@ fn run(ask: &Ask, args: OneWarehouseImport) -> Result<Answer, Failure> {
         summary: format!(
             "project {project}: warehouse import {id} runs; mixpanel_get_warehouse_import_history tells how it ends"
         ),
-        data: object([("run_id", run_id.into())]),
+        data: Data::of([("run_id", run_id.into())]),
     })
 }
 
@@ -286,16 +287,16 @@ fn history(ask: &Ask, args: OneWarehouseImport) -> Result<Answer, Failure> {
             last.unwrap_or_default(),
             cut(whole, runs.len())
         ),
-        data: object([("runs", runs.into()), ("truncated", (!whole).into())]),
+        data: Data::of([("runs", runs.into()), ("truncated", (!whole).into())]),
     })
 }
 
 pub(super) fn answered(summary: String, id: u64, import: Value) -> Answer {
     Answer {
         summary,
-        data: object([
+        data: Data::of([
             ("import_id", id.to_string().into()),
-            ("import", told(import)),
+            ("import", told(import).into()),
         ]),
     }
 }
