@@ -13,10 +13,10 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 use ureq::unversioned::transport::time::{Duration as UreqDuration, Instant as UreqInstant};
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, ShutdownHandle,
-    Transport,
+    Buffers, ConnectionDetails, Connector, Either, NextTimeout, ShutdownHandle, Transport,
 };
 
+use super::buffers::GrowingBuffers;
 use super::fault::NotConnected;
 use super::stop::{Line, current_is_stopped};
 
@@ -89,13 +89,10 @@ fn connect_one(
     line.set_socket(socket.clone());
     (details.register_shutdown)(socket)?;
     line.used_by_current()?;
-    let (input, output) = (
-        details.config.input_buffer_size(),
-        details.config.output_buffer_size(),
-    );
     Ok(StoppableTransport {
         stream,
-        buffers: LazyBuffers::new(input, output),
+        buffers: GrowingBuffers::new(details.config.input_buffer_size()),
+        rests: false,
         read_time: None,
         write_time: None,
         line,
@@ -123,7 +120,9 @@ pub(super) fn remaining(details: &ConnectionDetails<'_>) -> NextTimeout {
 /// A TCP connection that says at each use which request uses it.
 pub(super) struct StoppableTransport {
     stream: Arc<TcpStream>,
-    buffers: LazyBuffers,
+    buffers: GrowingBuffers,
+    /// Nothing was sent or read since it was asked whether it is open.
+    rests: bool,
     /// What the socket was told last.
     read_time: Option<Duration>,
     write_time: Option<Duration>,
@@ -151,8 +150,8 @@ impl Transport for StoppableTransport {
             self.stream.set_write_timeout(time)?;
             self.write_time = time;
         }
-        let output = self.buffers.output().get(..amount).unwrap_or_default();
-        let written = (&*self.stream).write_all(output);
+        self.rests = false;
+        let written = (&*self.stream).write_all(self.buffers.written(amount));
         written.map_err(|error| late_or_broken(error, timeout))
     }
 
@@ -168,6 +167,7 @@ impl Transport for StoppableTransport {
             self.stream.set_read_timeout(time)?;
             self.read_time = time;
         }
+        self.rests = false;
         let input = self.buffers.input_append_buf();
         let amount = loop {
             match (&*self.stream).read(input) {
@@ -181,9 +181,16 @@ impl Transport for StoppableTransport {
     }
 
     fn is_open(&mut self) -> bool {
+        if self.line.used_by_current().is_err() {
+            return false;
+        }
+        // The pool asks when it takes a connection back, and when it gives it out again. What the system says the second
+        // time holds for the first one too.
+        if !std::mem::replace(&mut self.rests, true) {
+            return true;
+        }
         let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
-        self.line.used_by_current().is_ok()
-            && matches!(recv(&*self.stream, &mut [0; 1], flags), Err(Errno::AGAIN))
+        matches!(recv(&*self.stream, &mut [0; 1], flags), Err(Errno::AGAIN))
     }
 }
 

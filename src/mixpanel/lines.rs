@@ -21,7 +21,6 @@ const IDLE_CONNECTIONS_MAX: usize = 32;
 const INPUT_BUFFER_BYTES: usize = 16 * 1024;
 /// An export is read in few, large pieces; there are hardly any at once.
 const EXPORT_INPUT_BUFFER_BYTES: usize = 64 * 1024;
-const OUTPUT_BUFFER_BYTES: usize = 8 * 1024;
 /// How this server calls itself.
 pub(super) const USER_AGENT: &str = concat!("mixpanel-mcp-server/", env!("CARGO_PKG_VERSION"));
 
@@ -200,7 +199,6 @@ fn agent(api: Api, config: &Config, tls: &Tls, proxy: Option<Proxy>) -> Agent {
             true => EXPORT_INPUT_BUFFER_BYTES,
             false => INPUT_BUFFER_BYTES,
         })
-        .output_buffer_size(OUTPUT_BUFFER_BYTES)
         .max_response_header_size(INPUT_BUFFER_BYTES)
         .timeout_resolve(Some(timeouts.connect))
         .timeout_connect(Some(timeouts.connect))

@@ -20,6 +20,7 @@ mod annotations;
 mod api;
 mod app;
 mod body;
+mod buffers;
 mod cache;
 mod clients;
 mod connector;

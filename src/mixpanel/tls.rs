@@ -4,7 +4,7 @@
 //! anew for each agent, so that sessions are not resumed between the APIs.
 
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -12,10 +12,10 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
-    TransportAdapter,
+    Buffers, ConnectionDetails, Connector, Either, NextTimeout, Transport, TransportAdapter,
 };
 
+use super::buffers::GrowingBuffers;
 use super::connector::remaining;
 
 /// No bundle of roots is larger: the whole of Mozilla's is 230 KB.
@@ -105,9 +105,8 @@ impl<In: Transport> Connector<In> for Tls {
         let mut adapter = TransportAdapter::new(transport, details.current_time.clone());
         adapter.set_timeout(remaining(details));
         connection.complete_io(&mut adapter)?;
-        let config = details.config;
         Ok(Some(Either::B(TlsTransport {
-            buffers: LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size()),
+            buffers: GrowingBuffers::new(details.config.input_buffer_size()),
             stream: StreamOwned {
                 conn: connection,
                 sock: adapter,
@@ -124,7 +123,7 @@ impl fmt::Debug for Tls {
 
 /// An encrypted connection.
 pub(super) struct TlsTransport {
-    buffers: LazyBuffers,
+    buffers: GrowingBuffers,
     stream: StreamOwned<ClientConnection, TransportAdapter>,
 }
 
@@ -135,12 +134,7 @@ impl Transport for TlsTransport {
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
         self.stream.sock.set_timeout(timeout);
-        let output = self
-            .buffers
-            .output()
-            .get(..amount)
-            .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
-        self.stream.write_all(output)?;
+        self.stream.write_all(self.buffers.written(amount))?;
         Ok(())
     }
 
