@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::jsonrpc::write_onto;
+use super::object::Object;
 
 /// The members of a JSON object, in the order of their names when they are written.
 #[derive(Debug, Default)]
@@ -54,16 +55,13 @@ impl Data {
         self.0.iter().map(bytes_of).sum()
     }
 
-    /// Writes the members, each with a comma before it.
-    pub(super) fn write_after(mut self, object: &mut Vec<u8>) {
+    /// Writes the members.
+    pub(super) fn put_into(mut self, object: &mut Object<'_>) {
         self.0.sort_by(|(a, _), (b, _)| a.cmp(b));
         for (name, member) in self.0 {
-            object.push(b',');
-            write_onto(object, &*name);
-            object.push(b':');
             match member {
-                Member::Value(value) => write_onto(object, &value),
-                Member::Text(text) => object.extend_from_slice(text.as_bytes()),
+                Member::Value(value) => object.put(&name, &value),
+                Member::Text(text) => object.member(&name).extend_from_slice(text.as_bytes()),
             }
         }
     }

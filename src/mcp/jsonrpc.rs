@@ -1,10 +1,15 @@
 //! JSON-RPC 2.0: messages in, answers and errors out. Knows no method.
 
-use std::fmt;
+use std::{fmt, mem};
 
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value, json};
+
+use super::room;
+
+/// Room for what stands around a result.
+const FRAME_BYTES: usize = 64;
 
 /// Not JSON.
 pub const PARSE_ERROR: i64 = -32700;
@@ -64,18 +69,45 @@ impl Fault {
     }
 }
 
-/// The whole message that answers a request with a result that is JSON text already; written around it in its own memory, as
-/// a list of tools has 32 KB.
-pub fn result_message(id: &Value, mut result: String) -> String {
-    const FRAME_BYTES: usize = 96;
-    let mut frame = Vec::with_capacity(FRAME_BYTES);
-    frame.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
-    write_onto(&mut frame, id);
-    frame.extend_from_slice(br#","result":"#);
-    // All of it is ours or came out of serde_json.
-    result.insert_str(0, std::str::from_utf8(&frame).unwrap_or_default());
-    result.push('}');
-    result
+/// The message that carries a result, from the first byte of the result on: both are written in one piece of room, as a list of
+/// tools has 32 KB. The id stands at the end, so that whoever writes the result need not know it.
+#[derive(Debug)]
+pub struct ResultMessage(String);
+
+impl ResultMessage {
+    /// Begins a message with room for a result of so many bytes.
+    pub(super) fn begin(bytes: usize) -> ResultMessage {
+        let mut text = room::of(bytes + FRAME_BYTES);
+        text.push_str(r#"{"jsonrpc":"2.0","result":"#);
+        ResultMessage(text)
+    }
+
+    /// With a result that is short, or seldom asked for.
+    pub(super) fn of(result: &str) -> ResultMessage {
+        let mut message = ResultMessage::begin(result.len());
+        message.push(result);
+        message
+    }
+
+    /// Writes on at the result, JSON text.
+    pub(super) fn push(&mut self, part: &str) {
+        self.0.push_str(part);
+    }
+
+    /// The same, for what is written as bytes; text that is no UTF-8, which nothing here writes, would leave nothing.
+    pub(super) fn write(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let mut bytes = mem::take(&mut self.0).into_bytes();
+        write(&mut bytes);
+        self.0 = String::from_utf8(bytes).unwrap_or_default();
+    }
+
+    /// The whole message for the request of this id.
+    pub(super) fn end(mut self, id: &Value) -> String {
+        self.push(r#","id":"#);
+        self.push(&text_of(id));
+        self.push("}");
+        self.0
+    }
 }
 
 /// Writes a value as JSON text behind what is there.
@@ -369,8 +401,8 @@ mod tests {
     #[test]
     fn an_answer_and_a_notification_have_the_json_of_json_rpc() {
         assert_eq!(
-            result_message(&"a".into(), "{}".into()),
-            r#"{"jsonrpc":"2.0","id":"a","result":{}}"#
+            ResultMessage::of("{}").end(&"a".into()),
+            r#"{"jsonrpc":"2.0","result":{},"id":"a"}"#
         );
         assert_eq!(
             notification("notifications/progress", &json!({"progress": 1})),

@@ -12,7 +12,7 @@ use super::call::{Call, CallParts, Cancellation, ClientSide, Level, Outlet};
 use super::era;
 use super::handshake::Handshake;
 use super::headers::Headers;
-use super::jsonrpc::{self, Fault};
+use super::jsonrpc::{self, Fault, ResultMessage};
 use super::result::{Outcome, ToolResult};
 use super::revision::Revision;
 use super::room;
@@ -27,7 +27,7 @@ const PRIVATE_TTL_MS: u64 = 60_000;
 /// The protocol's bound on the values of one completion.
 const COMPLETIONS_MAX: usize = 100;
 
-/// Room for what ends a result, and for the message around it.
+/// Room for what ends a result.
 const CLOSING_BYTES: usize = 512;
 
 const SERVER_INFO_KEY: &str = "io.modelcontextprotocol/serverInfo";
@@ -83,7 +83,7 @@ pub(super) fn at_once(
     params: &Map<String, Value>,
     headers: &Headers,
     revision: Revision,
-) -> Option<Result<String, Fault>> {
+) -> Option<Result<ResultMessage, Fault>> {
     let list = |name: &str, keep: Keep, items: &dyn Fn() -> Result<Arc<str>, Fault>| {
         check_cursor(params)?;
         let items = items()?;
@@ -91,13 +91,13 @@ pub(super) fn at_once(
         Ok(finish(service, revision, &members, keep))
     };
     Some(match (method, revision.is_legacy()) {
-        ("ping", true) => Ok("{}".into()),
+        ("ping", true) => Ok(ResultMessage::of("{}")),
         ("logging/setLevel", true) => match params
             .get("level")
             .and_then(Value::as_str)
             .and_then(Level::named)
         {
-            Some(_) => Ok("{}".into()),
+            Some(_) => Ok(ResultMessage::of("{}")),
             None => Err(Fault::new(
                 jsonrpc::INVALID_PARAMS,
                 "`level` must be one of debug, info, notice, warning, error, critical, alert, emergency",
@@ -131,9 +131,9 @@ pub(super) fn at_once(
 }
 
 /// The message that carries a result or a fault, with the HTTP status that the revision gives it.
-pub(super) fn reply(id: &Value, revision: Revision, answer: Result<String, Fault>) -> Reply {
+pub(super) fn reply(id: &Value, revision: Revision, answer: Result<ResultMessage, Fault>) -> Reply {
     let (status, body) = match answer {
-        Ok(result) => (200, jsonrpc::result_message(id, result)),
+        Ok(result) => (200, result.end(id)),
         // Clients of the older revisions throw away the body of anything but 200.
         Err(fault) if revision.is_legacy() => (200, fault.message_for(id)),
         Err(fault) => {
@@ -216,7 +216,7 @@ pub(super) fn listen(id: &Value, cancellation: Cancellation, entry: Option<Entry
     let result = json!({"resultType": "complete", "_meta": meta}).to_string();
     Listening {
         acknowledgement,
-        farewell: jsonrpc::result_message(id, result),
+        farewell: ResultMessage::of(&result).end(id),
         refusal: Fault::new(
             jsonrpc::INTERNAL_ERROR,
             "no more subscriptions can be held now",
@@ -248,7 +248,7 @@ pub(super) fn client_side(params: &Map<String, Value>) -> ClientSide {
     }
 }
 
-fn discover(service: &Service) -> String {
+fn discover(service: &Service) -> ResultMessage {
     let members = json!({
         "supportedVersions": [Revision::V2026_07_28.word()],
         "capabilities": {"tools": {}, "resources": {}, "prompts": {}, "completions": {}, "logging": {}},
@@ -264,7 +264,7 @@ fn answer(
     method: &str,
     params: &Map<String, Value>,
     call: &Call,
-) -> Result<String, Fault> {
+) -> Result<ResultMessage, Fault> {
     match method {
         "tools/call" => call_tool(service, params, call),
         _ => answer_other(service, method, params, call),
@@ -277,7 +277,7 @@ fn answer_other(
     method: &str,
     params: &Map<String, Value>,
     call: &Call,
-) -> Result<String, Fault> {
+) -> Result<ResultMessage, Fault> {
     let application = &service.application;
     let revision = call.revision();
     match method {
@@ -350,7 +350,11 @@ fn answer_other(
 
 /// Calls a tool. Apart from the others, which would all take room on the stack of each call.
 #[inline(never)]
-fn call_tool(service: &Service, params: &Map<String, Value>, call: &Call) -> Result<String, Fault> {
+fn call_tool(
+    service: &Service,
+    params: &Map<String, Value>,
+    call: &Call,
+) -> Result<ResultMessage, Fault> {
     let application = &service.application;
     let revision = call.revision();
     let name = required_text(params, "name")?;
@@ -382,7 +386,11 @@ fn call_tool(service: &Service, params: &Map<String, Value>, call: &Call) -> Res
     }
 }
 
-fn complete(service: &Service, params: &Map<String, Value>, call: &Call) -> Result<String, Fault> {
+fn complete(
+    service: &Service,
+    params: &Map<String, Value>,
+    call: &Call,
+) -> Result<ResultMessage, Fault> {
     let malformed = |what: &str| Fault::new(jsonrpc::INVALID_PARAMS, what);
     let reference = params.get("ref").and_then(Value::as_object);
     let text = |of: Option<&Map<String, Value>>, name: &str| {
@@ -430,44 +438,42 @@ fn complete(service: &Service, params: &Map<String, Value>, call: &Call) -> Resu
 }
 
 /// A result of these members; the stateless revision wants to know who answers and how long that holds.
-fn finish(service: &Service, revision: Revision, members: &[&str], keep: Keep) -> String {
+fn finish(service: &Service, revision: Revision, members: &[&str], keep: Keep) -> ResultMessage {
     let bytes: usize = members.iter().map(|member| member.len()).sum();
-    let mut result = room::of(bytes + CLOSING_BYTES);
-    result.push('{');
-    members.iter().for_each(|member| result.push_str(member));
-    end(service, revision, keep, &mut result);
-    result
+    let mut message = ResultMessage::begin(bytes + CLOSING_BYTES);
+    message.push("{");
+    members.iter().for_each(|member| message.push(member));
+    end(service, revision, keep, &mut message);
+    message
 }
 
 /// The result of a tool.
-fn finish_tool(service: &Service, revision: Revision, result: ToolResult) -> String {
-    let mut text = room::of(result.bytes() + CLOSING_BYTES).into_bytes();
-    text.push(b'{');
-    result.write_onto(&mut text, revision);
-    // All of it is ours or came out of serde_json.
-    let mut text = String::from_utf8(text).unwrap_or_default();
-    end(service, revision, Keep::Never, &mut text);
+fn finish_tool(service: &Service, revision: Revision, result: ToolResult) -> ResultMessage {
+    let mut message = ResultMessage::begin(result.bytes() + CLOSING_BYTES);
+    message.push("{");
+    message.write(|text| result.write_onto(text, revision));
+    end(service, revision, Keep::Never, &mut message);
     if let Some(structured) = result.structured {
         room::give_back(structured);
     }
-    text
+    message
 }
 
 /// Ends a result whose members stand behind an opening brace.
-fn end(service: &Service, revision: Revision, keep: Keep, result: &mut String) {
+fn end(service: &Service, revision: Revision, keep: Keep, message: &mut ResultMessage) {
     if !revision.is_legacy() {
         match keep {
             Keep::Never => (),
-            Keep::Public => result.push_str(&format!(
+            Keep::Public => message.push(&format!(
                 r#","ttlMs":{PUBLIC_TTL_MS},"cacheScope":"public""#
             )),
-            Keep::Private => result.push_str(&format!(
+            Keep::Private => message.push(&format!(
                 r#","ttlMs":{PRIVATE_TTL_MS},"cacheScope":"private""#
             )),
         }
-        result.push_str(&modern_end(service, "complete"));
+        message.push(&modern_end(service, "complete"));
     }
-    result.push('}');
+    message.push("}");
 }
 
 fn modern_end(service: &Service, result_type: &str) -> String {
@@ -480,12 +486,13 @@ fn input_required(
     service: &Service,
     requests: Map<String, Value>,
     state: Option<String>,
-) -> String {
+) -> ResultMessage {
     let mut members = format!(r#""inputRequests":{}"#, Value::Object(requests));
     if let Some(state) = state {
         members.push_str(&format!(r#","requestState":{}"#, Value::from(state)));
     }
-    format!("{{{members}{}}}", modern_end(service, "input_required"))
+    let end = modern_end(service, "input_required");
+    ResultMessage::of(&format!("{{{members}{end}}}"))
 }
 
 /// What is said instead of a message that the client's event stream cannot take.
@@ -538,7 +545,7 @@ fn named(method: &str, params: &Map<String, Value>) -> String {
     }
 }
 
-fn told(answer: &Result<String, Fault>, cancellation: &Cancellation) -> &'static str {
+fn told(answer: &Result<ResultMessage, Fault>, cancellation: &Cancellation) -> &'static str {
     match answer {
         _ if cancellation.is_cancelled() => "was cancelled",
         Ok(_) => "was answered",

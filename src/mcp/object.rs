@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::jsonrpc::write_onto;
+
 /// An object of which some members are written.
 pub(super) struct Object<'a>(&'a mut Vec<u8>);
 
@@ -18,25 +20,20 @@ impl Object<'_> {
         if self.0.last() != Some(&b'{') {
             self.0.push(b',');
         }
-        write(name, self.0);
+        write_onto(self.0, name);
         self.0.push(b':');
         self.0
     }
 
     /// Writes a member.
     pub(super) fn put(&mut self, name: &str, value: &(impl Serialize + ?Sized)) {
-        write(value, self.member(name));
+        write_onto(self.member(name), value);
     }
 
     /// Ends the object.
     pub(super) fn end(self) {
         self.0.push(b'}');
     }
-}
-
-fn write(value: &(impl Serialize + ?Sized), text: &mut Vec<u8>) {
-    // Only maps with keys that are no strings could fail, and whatever writes elsewhere than into memory.
-    let _ = serde_json::to_writer(text, value);
 }
 
 #[cfg(test)]

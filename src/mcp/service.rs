@@ -11,7 +11,7 @@ use super::call::{Asker, CallParts, Cancellation, ClientSide, Level, Outlet};
 use super::dialog::Dialog;
 use super::era::{self, HeaderRevision};
 use super::headers::Headers;
-use super::jsonrpc::{self, Body, Fault, Malformed, Message};
+use super::jsonrpc::{self, Body, Fault, Malformed, Message, ResultMessage};
 use super::methods::{self, Asked};
 use super::mirrored::Mirrored;
 use super::questions::Questions;
@@ -450,7 +450,7 @@ impl Service {
         };
         Reply {
             session,
-            ..Reply::new(200, jsonrpc::result_message(id, result))
+            ..Reply::new(200, ResultMessage::of(&result).end(id))
         }
     }
 

@@ -5,7 +5,6 @@ use serde_json::{Map, Value};
 use super::call::Call;
 use super::consent::{CONFIRM, Consent, Loss, consent};
 use super::data::Data;
-use super::jsonrpc::write_onto;
 use super::object::Object;
 use super::result::{Outcome, ToolResult};
 use super::room;
@@ -192,14 +191,14 @@ impl<C: Context> Tool<C> {
 
     fn complete(&self, answer: Answer) -> ToolResult {
         let Answer { summary, data } = answer;
-        let mut object = room::of(summary.len() + data.bytes() + SUMMARY_BYTES).into_bytes();
+        let mut text = room::of(summary.len() + data.bytes() + SUMMARY_BYTES).into_bytes();
+        let mut object = Object::begin(&mut text);
         // The summary stands first, where a model and a person begin to read.
-        object.extend_from_slice(br#"{"summary":"#);
-        write_onto(&mut object, &summary);
-        data.write_after(&mut object);
-        object.push(b'}');
+        object.put("summary", &summary);
+        data.put_into(&mut object);
+        object.end();
         // All of it is ours or came out of serde_json.
-        let object = String::from_utf8(object).unwrap_or_default();
+        let object = String::from_utf8(text).unwrap_or_default();
         #[cfg(debug_assertions)]
         self.must_fit(&object);
         ToolResult::structured(object)
