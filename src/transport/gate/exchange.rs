@@ -76,7 +76,7 @@ pub(super) fn exchange(
         asked_at: Instant::now(),
         half_closed: None,
     };
-    let lane = match visit.way() {
+    let mut lane = match visit.way() {
         None => lane,
         Some(way) => match exchange.await_short(way, lane) {
             Passed::Answered => return Outcome::Answered { keep: true },
@@ -86,6 +86,7 @@ pub(super) fn exchange(
             Passed::Left(_lane, failure) => return exchange.fail(failure, visit),
         },
     };
+    lane.carry();
     // The same here.
     if let Err(failure) = exchange.fetch(&lane.stream) {
         return exchange.fail(failure, visit);

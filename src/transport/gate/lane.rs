@@ -49,6 +49,7 @@ struct State {
 
 struct IdleLane {
     stream: Arc<UnixStream>,
+    has_carried: bool,
     since: Instant,
 }
 
@@ -57,6 +58,8 @@ pub(super) struct Lane {
     /// Does not block. Who waits at it may hold it for longer than the lane.
     pub(super) stream: Arc<UnixStream>,
     lanes: Arc<Lanes>,
+    /// An answer has come over it, so that there might be more behind it. Most answers go past their lane.
+    has_carried: bool,
     /// It has its place among those that may be open.
     taken: bool,
 }
@@ -94,14 +97,14 @@ impl Lanes {
         let mut deadline = None;
         let mut state = self.lock();
         loop {
-            if let Some(IdleLane { stream, .. }) = state.idle.pop() {
+            if let Some(idle) = state.idle.pop() {
                 drop(state);
                 // From here on its place is given back whatever happens.
-                let lane = self.lane(stream);
+                let lane = self.lane(idle.stream, idle.has_carried);
                 if lane.is_clean() {
                     return Ok(lane);
                 }
-                log::debug!("a lane broke while it was idle");
+                log::debug!("a lane had more than its answer");
                 drop(lane);
                 state = self.lock();
                 continue;
@@ -170,7 +173,7 @@ impl Lanes {
         drop(state);
         self.freed.notify_one();
         match proved {
-            Ok(stream) => Ok(self.lane(Arc::new(stream))),
+            Ok(stream) => Ok(self.lane(Arc::new(stream), false)),
             Err(error) => {
                 log::warn!("no new lane to the listener: {error}");
                 Err(NoLane)
@@ -178,10 +181,11 @@ impl Lanes {
         }
     }
 
-    fn lane(self: &Arc<Lanes>, stream: Arc<UnixStream>) -> Lane {
+    fn lane(self: &Arc<Lanes>, stream: Arc<UnixStream>, has_carried: bool) -> Lane {
         Lane {
             stream,
             lanes: Arc::clone(self),
+            has_carried,
             taken: true,
         }
     }
@@ -197,6 +201,7 @@ impl Lane {
     pub(super) fn give_back(mut self) {
         let idle = IdleLane {
             stream: Arc::clone(&self.stream),
+            has_carried: self.has_carried,
             since: Instant::now(),
         };
         let mut state = self.lanes.lock();
@@ -210,8 +215,16 @@ impl Lane {
         }
     }
 
-    /// Neither closed nor holding bytes that nobody has asked for: those would be taken for the next answer.
+    /// Its answer comes over it.
+    pub(super) fn carry(&mut self) {
+        self.has_carried = true;
+    }
+
+    /// Holds no bytes that nobody has asked for: those would be taken for the next answer.
     fn is_clean(&self) -> bool {
+        if !self.has_carried {
+            return true;
+        }
         let peeked = recv(
             &*self.stream,
             &mut [0; 1],
