@@ -1,21 +1,14 @@
 //! The header fields that came with a message; none on stdio.
 
-use std::sync::Arc;
-
-/// Header fields, names in lower case, values trimmed; and whether their sender is trusted. Cheap to clone.
+/// Header fields, names in lower case, values trimmed; and whether their sender is trusted. Two pieces of memory, however many
+/// fields there are.
 #[derive(Clone, Default)]
 pub struct Headers {
-    fields: Arc<Fields>,
-    trusted: bool,
-}
-
-/// In one piece: a request has some ten fields, and each name and value in memory of its own would cost more than reading them.
-#[derive(Default)]
-struct Fields {
     /// Names and values, one behind the other.
     text: String,
     /// Where in `text` each name ends, and its value.
     ends: Vec<(usize, usize)>,
+    trusted: bool,
 }
 
 impl Headers {
@@ -39,7 +32,8 @@ impl Headers {
             ends.push((name_end, text.len()));
         }
         Headers {
-            fields: Arc::new(Fields { text, ends }),
+            text,
+            ends,
             trusted: false,
         }
     }
@@ -70,11 +64,10 @@ impl Headers {
 
     /// All fields, as names and values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        let Fields { text, ends } = &*self.fields;
-        let piece = |start, end| text.get(start..end).unwrap_or_default();
-        let starts = [0].into_iter().chain(ends.iter().map(|(_, end)| *end));
+        let piece = |start, end| self.text.get(start..end).unwrap_or_default();
+        let starts = [0].into_iter().chain(self.ends.iter().map(|(_, end)| *end));
         starts
-            .zip(ends)
+            .zip(&self.ends)
             .map(move |(start, &(middle, end))| (piece(start, middle), piece(middle, end)))
     }
 }

@@ -45,12 +45,13 @@ impl Accepts {
         {
             named_any = true;
             let mut pieces = part.split(';').map(str::trim);
-            let kind = pieces.next().unwrap_or_default().to_ascii_lowercase();
+            let kind = pieces.next().unwrap_or_default();
             if pieces.any(|piece| matches!(piece, "q=0" | "q=0.0" | "q=0.00" | "q=0.000")) {
                 continue;
             }
-            accepts.json |= matches!(kind.as_str(), "application/json" | "application/*" | "*/*");
-            accepts.stream |= kind == "text/event-stream";
+            let is = |other: &str| kind.eq_ignore_ascii_case(other);
+            accepts.json |= is("application/json") || is("application/*") || is("*/*");
+            accepts.stream |= is("text/event-stream");
         }
         accepts.json |= !named_any;
         accepts

@@ -14,7 +14,7 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 use super::allowance::Claim;
 use super::arrival::{Arrival, Body};
 use super::chunks::Chunks;
-use super::claim_check::claim_check;
+use super::claim_check::write_claim_check;
 use super::exchange::{Outcome, exchange, timespec};
 use super::gatehouse::{Entry, Gatehouse};
 use super::head::{Framing, Head, Scan};
@@ -49,6 +49,8 @@ struct Connection<'a> {
     house: &'a Arc<Gatehouse>,
     entry: &'a Entry,
     input: Vec<u8>,
+    /// The last claim check; kept for its memory.
+    check: Vec<u8>,
 }
 
 /// Serves a client until one of both closes.
@@ -64,6 +66,7 @@ pub(super) fn serve(house: &Arc<Gatehouse>, entry: &Entry) {
         house,
         entry,
         input: Vec::new(),
+        check: Vec::new(),
     };
     let mut bodiless = false;
     let refusal = loop {
@@ -127,9 +130,12 @@ impl Connection<'_> {
         let way =
             is_plain.then(|| Arc::new(ShortWay::new(Arc::clone(house), Arc::clone(&entry.guest))));
         let arrival = Arrival::new(entry.guest.address, head, body, way);
-        let check = claim_check(arrival.peer.visit);
+        write_claim_check(&mut self.check, arrival.peer.visit);
         let visit = house.visits.enter(arrival);
-        let lane = house.lanes.send(&check).map_err(|_| Refusal::LanesTaken)?;
+        let lane = house
+            .lanes
+            .send(&self.check)
+            .map_err(|_| Refusal::LanesTaken)?;
         match exchange(house, &entry.guest.stream, terms, &visit, lane) {
             Outcome::Answered { keep } => Ok(keep),
             Outcome::Refused(refusal) => Err(End::Refused(refusal)),
