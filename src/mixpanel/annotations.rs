@@ -2,41 +2,37 @@
 //! <https://developer.mixpanel.com/reference/annotations>
 
 use jiff::civil::Date;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::api::Api;
-use super::app::{MixpanelAppApiClient, lenient};
+use super::app::MixpanelAppApiClient;
 use super::credentials::ProjectId;
 use super::error::Error;
 use super::request::{Body, Pairs, Request};
+use super::told::{Members, Told};
 
 /// A note at a moment of a project's charts.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Annotation {
     /// Its id.
     pub id: u64,
     /// The moment, `yyyy-mm-dd hh:mm:ss` in the project's time zone.
-    #[serde(default, deserialize_with = "lenient")]
     pub date: String,
     /// The note.
-    #[serde(default, deserialize_with = "lenient")]
     pub description: String,
     /// Its tags.
-    #[serde(default, deserialize_with = "lenient")]
     pub tags: Vec<AnnotationTag>,
     /// Who made it: `id`, `first_name`, `last_name`.
-    #[serde(default)]
     pub user: Value,
 }
 
 /// A tag of annotations.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AnnotationTag {
     /// Its id.
     pub id: u64,
     /// Its name.
-    #[serde(default, deserialize_with = "lenient")]
     pub name: String,
 }
 
@@ -47,6 +43,29 @@ pub struct AnnotationChange<'a> {
     pub description: Option<&'a str>,
     /// The ids of all its tags.
     pub tags: Option<&'a [u64]>,
+}
+
+impl Told for Annotation {
+    fn told(value: Value) -> Option<Annotation> {
+        let mut members = Members::of(value)?;
+        Some(Annotation {
+            id: members.take("id")?,
+            date: members.take("date").unwrap_or_default(),
+            description: members.take("description").unwrap_or_default(),
+            tags: members.take("tags").unwrap_or_default(),
+            user: members.take("user").unwrap_or_default(),
+        })
+    }
+}
+
+impl Told for AnnotationTag {
+    fn told(value: Value) -> Option<AnnotationTag> {
+        let mut members = Members::of(value)?;
+        Some(AnnotationTag {
+            id: members.take("id")?,
+            name: members.take("name").unwrap_or_default(),
+        })
+    }
 }
 
 /// Annotations. All errors are those of a request.

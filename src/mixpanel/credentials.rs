@@ -307,7 +307,7 @@ fn read_auth_data(value: &str) -> Option<Credentials> {
         project_id: Option<serde_json::Value>,
     }
 
-    let data: AuthData = serde_json::from_str(&decode(value)?).ok()?;
+    let data: AuthData = serde_json::from_slice(decode(value)?.as_bytes()).ok()?;
     let account = account(&data.serviceaccount_username, &data.serviceaccount_secret)?;
     let project = match data.project_id {
         None | Some(serde_json::Value::Null) => None,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::Value;
 use ureq::AsSendBody;
 use ureq::http::header::{self, HeaderValue};
 use ureq::http::{self, Response};
@@ -91,16 +92,48 @@ impl Http {
         expected: &'static str,
     ) -> Result<T, Error> {
         let mut understood = None;
-        let understand: Understand<'_> = &mut |body| {
+        self.understood(request, &mut |body| {
             understood = Some(parse(body, expected, || self.secrets(request))?);
             Ok(())
-        };
-        match request.keep() {
-            Keep::Never => self.past_the_cache(request, understand)?,
-            _ => self.keeping(request, understand)?,
-        }
-        // An answer is good only once it is understood.
+        })?;
         understood.ok_or(Error::WrongShape { expected })
+    }
+
+    /// The same of an answer of which `read` makes something, or nothing where it has another shape.
+    pub(super) fn read_value<T>(
+        &self,
+        request: &Request<'_>,
+        expected: &'static str,
+        read: impl Fn(Value) -> Option<T>,
+    ) -> Result<T, Error> {
+        let mut told = None;
+        self.take_value(request, expected, &mut |answer| {
+            told = read(answer);
+            told.is_some()
+        })?;
+        told.ok_or(Error::WrongShape { expected })
+    }
+
+    fn take_value(
+        &self,
+        request: &Request<'_>,
+        expected: &'static str,
+        take: &mut dyn FnMut(Value) -> bool,
+    ) -> Result<(), Error> {
+        self.understood(request, &mut |body| {
+            let answer = parse(body, expected, || self.secrets(request))?;
+            take(answer)
+                .then_some(())
+                .ok_or(Error::WrongShape { expected })
+        })
+    }
+
+    /// Asks until the answer is understood: only then is it good.
+    fn understood(&self, request: &Request<'_>, understand: Understand<'_>) -> Result<(), Error> {
+        match request.keep() {
+            Keep::Never => self.past_the_cache(request, understand),
+            _ => self.keeping(request, understand),
+        }
     }
 
     /// Asks past the cache, which forgets what the request may have changed, also after a failure.

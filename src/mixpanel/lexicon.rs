@@ -4,7 +4,7 @@
 //! Mixpanel takes 5 requests a minute for an organization, 4,000 changed events and properties a minute, and 3,000
 //! deletions a request. An entity's type is `event` or `profile`; Lexicon has more.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::api::Api;
@@ -12,9 +12,10 @@ use super::app::MixpanelAppApiClient;
 use super::credentials::ProjectId;
 use super::error::Error;
 use super::request::{Body, Pairs, Request, part};
+use super::told::{Members, Told};
 
 /// The schema of one entity.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SchemaEntry {
     /// What is described: `event`, `profile`, and others that Lexicon has.
@@ -37,14 +38,33 @@ pub enum SchemaScope<'a> {
 }
 
 /// What an upload did.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SchemaUpload {
     /// How many schemas came in.
-    #[serde(default)]
     pub added: u64,
     /// How many were deleted before, if all were to be replaced.
-    #[serde(default)]
     pub deleted: u64,
+}
+
+impl Told for SchemaEntry {
+    fn told(value: Value) -> Option<SchemaEntry> {
+        let mut members = Members::of(value)?;
+        Some(SchemaEntry {
+            entity_type: members.take("entityType")?,
+            name: members.take("name")?,
+            schema_json: members.take("schemaJson")?,
+        })
+    }
+}
+
+impl Told for SchemaUpload {
+    fn told(value: Value) -> Option<SchemaUpload> {
+        let mut members = Members::of(value)?;
+        Some(SchemaUpload {
+            added: members.or_default("added")?,
+            deleted: members.or_default("deleted")?,
+        })
+    }
 }
 
 /// Lexicon's schemas. All errors are those of a request.
@@ -109,11 +129,6 @@ impl MixpanelAppApiClient {
         project: &ProjectId,
         scope: SchemaScope<'_>,
     ) -> Result<u64, Error> {
-        #[derive(Deserialize)]
-        struct Deleted {
-            delete_count: u64,
-        }
-
         let path = match scope {
             SchemaScope::Project => schemas_path(project),
             SchemaScope::EntityType(entity) => {
@@ -122,8 +137,7 @@ impl MixpanelAppApiClient {
             SchemaScope::Entity(entity, name) => schema_path(project, entity, name)?,
         };
         let request = Request::write(Api::App, path, Body::Delete);
-        let deleted: Deleted = self.results(&request, "results with a number of schemas")?;
-        Ok(deleted.delete_count)
+        self.result(&request, "delete_count", "results with a number of schemas")
     }
 }
 

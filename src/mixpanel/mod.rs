@@ -57,6 +57,7 @@ mod stop;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod told;
 mod warehouse;
 mod whereabouts;
 mod words;

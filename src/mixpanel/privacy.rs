@@ -1,14 +1,14 @@
 //! Retrievals and deletions of persons' data, for GDPR and CCPA. They take a person's OAuth token and the project's
 //! token, no service account. <https://developer.mixpanel.com/reference/gdpr-api>
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::app::{MixpanelAppApiClient, lenient};
+use super::app::MixpanelAppApiClient;
 use super::credentials::Secret;
 use super::error::Error;
-use super::report::text_of;
 use super::request::{Body, Pairs, Request, Signature, part};
+use super::told::{Members, Told};
 
 /// What is to be retrieved.
 #[derive(Debug, Clone)]
@@ -22,45 +22,61 @@ pub struct DataRetrieval<'a> {
 }
 
 /// How far a retrieval is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DataRetrievalStatus {
     /// `PENDING`, `STAGING`, `STARTED`, `SUCCESS`, `FAILURE`, `REVOKED`, `NOT_FOUND` or `UNKNOWN`.
     pub status: String,
     /// Where the data can be downloaded; empty until then. Mixpanel's own pages disagree about the name.
-    #[serde(default, alias = "result", deserialize_with = "lenient")]
     pub results: String,
     /// Whose data.
-    #[serde(default, deserialize_with = "lenient")]
     pub distinct_ids: Vec<String>,
 }
 
 /// How far a deletion is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DataDeletionStatus {
     /// As [`DataRetrievalStatus::status`]. Until it is `STARTED`, the deletion can be cancelled.
     pub status: String,
     /// The deletion's id.
-    #[serde(default, deserialize_with = "lenient")]
     pub tracking_id: String,
     /// Who asked for it.
-    #[serde(default, deserialize_with = "lenient")]
     pub requesting_user: String,
     /// `GDPR` or `CCPA`.
-    #[serde(default, deserialize_with = "lenient")]
     pub compliance_type: String,
     /// The project, a number.
-    #[serde(default, deserialize_with = "text")]
     pub project_id: String,
     /// When it was asked for.
-    #[serde(default, deserialize_with = "lenient")]
     pub date_requested: String,
     /// Whose data.
-    #[serde(default, deserialize_with = "lenient")]
     pub distinct_ids: Vec<String>,
 }
 
-fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    Value::deserialize(deserializer).map(text_of)
+impl Told for DataRetrievalStatus {
+    fn told(value: Value) -> Option<DataRetrievalStatus> {
+        let mut members = Members::of(value)?;
+        let results = members.take("results").or_else(|| members.take("result"));
+        Some(DataRetrievalStatus {
+            status: members.take("status")?,
+            results: results.unwrap_or_default(),
+            distinct_ids: members.take("distinct_ids").unwrap_or_default(),
+        })
+    }
+}
+
+impl Told for DataDeletionStatus {
+    fn told(value: Value) -> Option<DataDeletionStatus> {
+        let mut members = Members::of(value)?;
+        let mut text = |name| members.take(name).unwrap_or_default();
+        Some(DataDeletionStatus {
+            tracking_id: text("tracking_id"),
+            requesting_user: text("requesting_user"),
+            compliance_type: text("compliance_type"),
+            date_requested: text("date_requested"),
+            status: members.take("status")?,
+            project_id: members.id("project_id").unwrap_or_default(),
+            distinct_ids: members.take("distinct_ids").unwrap_or_default(),
+        })
+    }
 }
 
 /// Persons' data. `project_token` says which project; one request a second is taken. Errors: [`Error::NoOAuthToken`],

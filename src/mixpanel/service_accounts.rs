@@ -3,37 +3,32 @@
 //!
 //! The answer to a creation holds the only copy of a secret; it stays a [`Secret`] until it is asked for by name.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::api::Api;
-use super::app::{MixpanelAppApiClient, id, lenient};
+use super::app::MixpanelAppApiClient;
 use super::credentials::{ProjectId, Secret};
 use super::error::Error;
 use super::request::{Body, Pairs, Request};
+use super::told::{Members, Told};
 
 /// A service account as Mixpanel tells of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ServiceAccountDetails {
     /// Its id.
     pub id: u64,
     /// The name that it signs in with.
-    #[serde(default, deserialize_with = "lenient")]
     pub username: String,
     /// When it was last used.
-    #[serde(default, deserialize_with = "lenient")]
     pub last_used: Option<String>,
     /// When it ends.
-    #[serde(default, deserialize_with = "lenient")]
     pub expires: Option<String>,
     /// The id of the user who made it.
-    #[serde(default, deserialize_with = "id")]
     pub creator: Option<String>,
     /// When it was made.
-    #[serde(default, deserialize_with = "lenient")]
     pub created: Option<String>,
     /// What it is in the project that was asked about; nothing where an organization was.
-    #[serde(default, deserialize_with = "lenient")]
     pub role: Option<String>,
 }
 
@@ -60,13 +55,37 @@ pub struct ProjectRole<'a> {
 }
 
 /// A service account that was just made, with the only copy of its secret.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct CreatedServiceAccount {
     /// The account.
-    #[serde(flatten)]
     pub account: ServiceAccountDetails,
     /// The secret that it signs in with.
     token: Secret,
+}
+
+impl Told for ServiceAccountDetails {
+    fn told(value: Value) -> Option<ServiceAccountDetails> {
+        let mut members = Members::of(value)?;
+        Some(ServiceAccountDetails {
+            id: members.take("id")?,
+            username: members.take("username").unwrap_or_default(),
+            last_used: members.take("last_used"),
+            expires: members.take("expires"),
+            creator: members.id("creator"),
+            created: members.take("created"),
+            role: members.take("role"),
+        })
+    }
+}
+
+impl Told for CreatedServiceAccount {
+    fn told(value: Value) -> Option<CreatedServiceAccount> {
+        let mut members = Members::of(value)?;
+        Some(CreatedServiceAccount {
+            token: members.take("token")?,
+            account: ServiceAccountDetails::told(members.rest())?,
+        })
+    }
 }
 
 impl CreatedServiceAccount {

@@ -3,7 +3,6 @@
 //!
 //! An import is passed on as it comes: its columns depend on what is imported, its table on the warehouse.
 
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::api::Api;
@@ -108,15 +107,9 @@ impl MixpanelAppApiClient {
 
     /// Runs an import now, which costs the warehouse's time, and gives the run's id.
     pub fn run_warehouse_import(&self, project: &ProjectId, import: u64) -> Result<String, Error> {
-        #[derive(Deserialize)]
-        struct Run {
-            run_id: String,
-        }
-
         let path = format!("{}/{import}/manual-sync", imports_path(project));
         let request = Request::write(Api::App, path, Body::put(&json!({})));
-        let run: Run = self.results(&request, "results with the id of a run")?;
-        Ok(run.run_id)
+        self.result(&request, "run_id", "results with the id of a run")
     }
 
     /// The last 30 runs of an import.
@@ -125,15 +118,9 @@ impl MixpanelAppApiClient {
         project: &ProjectId,
         import: u64,
     ) -> Result<Vec<Value>, Error> {
-        #[derive(Deserialize)]
-        struct History {
-            runs: Vec<Value>,
-        }
-
         let path = format!("{}/{import}/history", imports_path(project));
         let request = Request::managed(path, Pairs::new());
-        let history: History = self.results(&request, "results with a list of runs")?;
-        Ok(history.runs)
+        self.result(&request, "runs", "results with a list of runs")
     }
 }
 
