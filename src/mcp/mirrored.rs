@@ -30,7 +30,7 @@ impl Mirrored {
         if !tools.contains(ANNOTATION) {
             return Mirrored::default();
         }
-        let tools: Vec<Value> = serde_json::from_str(tools).unwrap_or_default();
+        let tools: Vec<Value> = serde_json::from_slice(tools.as_bytes()).unwrap_or_default();
         let parameters = |tool: &Value| {
             let mut found = Vec::new();
             collect(tool.get("inputSchema")?, &[], &mut found);

@@ -113,7 +113,8 @@ impl ToolResult {
         });
         let words = texts.next().unwrap_or_default();
         let facts = texts.next().unwrap_or_default();
-        let mut facts: Map<String, Value> = serde_json::from_str(&facts).unwrap_or_default();
+        let mut facts: Map<String, Value> =
+            serde_json::from_slice(facts.as_bytes()).unwrap_or_default();
         facts.insert("error".into(), words.into());
         Err(facts.into())
     }

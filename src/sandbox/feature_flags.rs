@@ -180,7 +180,7 @@ pub(super) fn evaluate(holdings: &mut Holdings, asked: &Asked<'_>) -> Result<Res
     let context: Option<Item> = asked
         .request
         .parameter("context")
-        .and_then(|context| serde_json::from_str(context).ok());
+        .and_then(|context| serde_json::from_slice(context.as_bytes()).ok());
     let context = context
         .filter(|context| !text(context, "distinct_id").is_empty())
         .ok_or_else(|| Fault::bad_request("context must be a JSON object with distinct_id"))?;

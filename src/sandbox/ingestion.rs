@@ -135,11 +135,11 @@ fn import_records(request: &Request, text: &str) -> Result<Vec<Value>, Fault> {
         text.lines()
             .filter(|line| !line.trim().is_empty())
             .take(RECORDS_MAX + 1)
-            .map(serde_json::from_str)
+            .map(|line| serde_json::from_slice(line.as_bytes()))
             .collect::<Result<_, _>>()
             .map_err(invalid)?
     } else {
-        serde_json::from_str(text).map_err(invalid)?
+        serde_json::from_slice(text.as_bytes()).map_err(invalid)?
     };
     match records.len() {
         0 => Err(Fault::bad_request("no events in the body")),
@@ -159,7 +159,7 @@ pub(super) fn loose_records(request: &Request) -> Result<Vec<Value>, String> {
         return Err("request too large".into());
     }
     let value: Value = match request.parameter("data") {
-        Some(data) => serde_json::from_str(data).or_else(|_| {
+        Some(data) => serde_json::from_slice(data.as_bytes()).or_else(|_| {
             let decoded = base64::engine::general_purpose::STANDARD.decode(data.replace(' ', "+"));
             decoded
                 .ok()

@@ -58,7 +58,9 @@ impl Names {
             Stored::Integer(integer) => json!(integer),
             Stored::Real(real) => json!(real),
             Stored::Text(text) => json!(self.text(text)),
-            Stored::Json(text) => serde_json::from_str(self.text(text)).unwrap_or_default(),
+            Stored::Json(text) => {
+                serde_json::from_slice(self.text(text).as_bytes()).unwrap_or_default()
+            }
         }
     }
 }

@@ -169,7 +169,7 @@ pub(super) fn list(request: &Request, name: &str) -> Result<Option<Vec<String>>,
         return Ok(None);
     };
     let fault = || Fault::bad_request(format!("invalid {name}: must be a JSON array of strings"));
-    let values: Vec<Value> = serde_json::from_str(text).map_err(|_| fault())?;
+    let values: Vec<Value> = serde_json::from_slice(text.as_bytes()).map_err(|_| fault())?;
     if values.len() > LIST_MAX {
         return Err(Fault::bad_request(format!(
             "invalid {name}: more than {LIST_MAX} entries"

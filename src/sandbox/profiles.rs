@@ -93,7 +93,7 @@ impl Query {
         let cohort = match request.parameter("filter_by_cohort") {
             None => None,
             Some(text) => {
-                let wanted: Option<u64> = serde_json::from_str::<Value>(text)
+                let wanted: Option<u64> = serde_json::from_slice::<Value>(text.as_bytes())
                     .ok()
                     .and_then(|value| value.get("id").and_then(Value::as_u64));
                 let cohort = project

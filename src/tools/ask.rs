@@ -258,11 +258,17 @@ pub(super) fn whole(number: f64) -> Value {
 }
 
 /// A JSON object from its members.
-pub(super) fn object<const N: usize>(members: [(&str, Value); N]) -> Map<String, Value> {
-    members
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
+pub(super) fn object<const N: usize>(mut members: [(&str, Value); N]) -> Map<String, Value> {
+    with_members(&mut members)
+}
+
+/// There once, not once for each number of members.
+fn with_members(members: &mut [(&str, Value)]) -> Map<String, Value> {
+    let mut object = Map::new();
+    for (name, value) in members {
+        object.insert((*name).to_owned(), value.take());
+    }
+    object
 }
 
 impl From<Error> for Failure {

@@ -66,7 +66,7 @@ impl Known {
             .told_by(tool, &Value::Object(arguments))
             .inspect_err(|facts| debug!("nothing to complete with: {}", facts["kind"]))
             .ok()?;
-        let told: Value = serde_json::from_str(&told).ok()?;
+        let told: Value = serde_json::from_slice(told.as_bytes()).ok()?;
         let text = |item: &Value| {
             let text = member.map_or(item, |member| &item[member]);
             text.as_str().map(str::to_owned)

@@ -58,7 +58,7 @@ pub(super) fn list(ask: &Ask) -> Result<Vec<Value>, Fault> {
         Err(facts) if facts["kind"] == "no_credentials" => return Ok(Vec::new()),
         Err(facts) => return Err(fault(facts)),
     };
-    let seen: Value = serde_json::from_str(&seen).unwrap_or_default();
+    let seen: Value = serde_json::from_slice(seen.as_bytes()).unwrap_or_default();
     let mut projects: Vec<&Value> = seen["projects"].as_array().into_iter().flatten().collect();
     // First the one that is meant when none is named, so that no limit cuts it off.
     if let Ok(default) = ask.project(None) {
