@@ -8,7 +8,10 @@ use serde_json::Value;
 use super::jsonrpc::write_onto;
 use super::object::Object;
 
-/// The members of a JSON object, in the order of their names when they are written.
+/// Room for members that come later: a quota, the age of an answer.
+const ADDED: usize = 2;
+
+/// The members of a JSON object, in the order of their names.
 #[derive(Debug, Default)]
 pub struct Data(Vec<(Cow<'static, str>, Member)>);
 
@@ -24,16 +27,23 @@ pub enum Member {
 impl Data {
     /// These members.
     pub fn of<const N: usize>(members: [(&'static str, Member); N]) -> Data {
-        let named = |(name, member): (&'static str, Member)| (name.into(), member);
-        Data(members.into_iter().map(named).collect())
+        let mut data = Data(Vec::with_capacity(N + ADDED));
+        for (name, member) in members {
+            data.insert(name, member);
+        }
+        data
     }
 
     /// Adds a member, in place of one of the same name.
     pub fn insert(&mut self, name: impl Into<Cow<'static, str>>, member: impl Into<Member>) {
         let (name, member) = (name.into(), member.into());
-        match self.0.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, known)) => *known = member,
-            None => self.0.push((name, member)),
+        match self.0.binary_search_by(|(known, _)| known.cmp(&name)) {
+            Ok(place) => {
+                if let Some((_, known)) = self.0.get_mut(place) {
+                    *known = member;
+                }
+            }
+            Err(place) => self.0.insert(place, (name, member)),
         }
     }
 
@@ -56,8 +66,7 @@ impl Data {
     }
 
     /// Writes the members.
-    pub(super) fn put_into(mut self, object: &mut Object<'_>) {
-        self.0.sort_by(|(a, _), (b, _)| a.cmp(b));
+    pub(super) fn put_into(self, object: &mut Object<'_>) {
         for (name, member) in self.0 {
             match member {
                 Member::Value(value) => object.put(&name, &value),
@@ -119,5 +128,50 @@ impl From<Rows> for Member {
         text.push(b']');
         // All of it came out of serde_json.
         Member::Text(String::from_utf8(text).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn members_are_written_in_the_order_of_their_names_and_the_last_of_a_name_counts() {
+        let mut data = Data::of([("b", 1.into()), ("c", json!(["x"]).into()), ("a", 2.into())]);
+        data.insert("b", "new \"b\"");
+        data.insert("aa", true);
+        assert!(data.has("aa") && !data.has("d"));
+        let mut text = Vec::new();
+        let mut object = Object::begin(&mut text);
+        data.put_into(&mut object);
+        object.end();
+        assert_eq!(
+            String::from_utf8(text).unwrap(),
+            r#"{"a":2,"aa":true,"b":"new \"b\"","c":["x"]}"#
+        );
+    }
+
+    #[track_caller]
+    fn check_rows(items: &[&str], bytes_max: usize, text: &str, is_whole: bool) {
+        let (rows, whole) = Rows::fitting(items, bytes_max);
+        let count = rows.count();
+        let Member::Text(json) = rows.into() else {
+            panic!("rows are text")
+        };
+        let parsed: Vec<String> = serde_json::from_str(&json).unwrap();
+        assert_eq!(
+            (json.as_str(), whole, count),
+            (text, is_whole, parsed.len())
+        );
+    }
+
+    #[test]
+    fn rows_are_a_list_that_ends_with_the_last_one_that_fits() {
+        check_rows(&[], 0, "[]", true);
+        check_rows(&["ab", "c"], 9, r#"["ab","c"]"#, true);
+        check_rows(&["ab", "c"], 8, r#"["ab"]"#, false);
+        check_rows(&["ab", "c"], 4, "[]", false);
     }
 }

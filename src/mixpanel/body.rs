@@ -1,7 +1,7 @@
 //! What the body of an answer is: JSON of the expected shape, a refusal in spite of its status, a web page.
 
 use memchr::memmem;
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 
 use super::credentials::Secret;
 use super::error::Error;
@@ -11,8 +11,8 @@ use super::words::{is_html, words};
 pub(super) const REFUSAL_BYTES_MAX: u64 = 64 * 1024;
 
 /// A refusal may also come with a good status, as `{"status": "error"}` or `{"status": 0}`.
-pub(super) fn parse<T: DeserializeOwned>(
-    body: &[u8],
+pub(super) fn parse<'a, T: Deserialize<'a>>(
+    body: &'a [u8],
     expected: &'static str,
     secrets: impl Fn() -> Vec<Secret>,
 ) -> Result<T, Error> {
@@ -40,7 +40,7 @@ fn misfit(error: &serde_json::Error, expected: &'static str) -> Error {
 }
 
 fn is_refusal(body: &[u8]) -> bool {
-    #[derive(serde::Deserialize)]
+    #[derive(Deserialize)]
     struct Envelope {
         status: Option<serde_json::Value>,
     }

@@ -210,8 +210,13 @@ impl Cache {
     /// Keeps an answer that was asked anew, in place of an older one.
     pub(super) fn keep(&self, key: Key, keep: Keep, asked: Instant, body: &[u8]) {
         let time = self.time(keep);
-        self.lock()
-            .keep(Arc::new(key), body.into(), asked, time, self.bytes_max);
+        if time.is_zero() {
+            return;
+        }
+        // Nothing is copied while the cache is locked, and what is forgotten goes when it is not any more.
+        let (key, body) = (Arc::new(key), body.into());
+        let forgotten = self.lock().keep(key, body, asked, time, self.bytes_max);
+        drop(forgotten);
     }
 
     /// Waits for the one who asks. None: it was stopped, and it is now for the caller to ask.
@@ -329,6 +334,7 @@ impl State {
         })
     }
 
+    /// Gives back the entry that was there before, if there was one.
     fn keep(
         &mut self,
         key: Arc<Key>,
@@ -336,18 +342,19 @@ impl State {
         asked: Instant,
         time: Duration,
         bytes_max: usize,
-    ) {
+    ) -> Option<Entry> {
         let bytes = body.len() + key.request.len() + ENTRY_BYTES;
         let is_older = self.kept.get(&key).is_some_and(|entry| entry.asked > asked);
         if time.is_zero() || bytes > bytes_max / SHARE || is_older {
-            return;
+            return None;
         }
-        self.remove(&key);
+        let before = self.remove(&key);
         while self.bytes + bytes > bytes_max {
-            match self.by_use.first_key_value() {
-                Some((_, oldest)) => self.remove(&Arc::clone(oldest)),
-                None => break,
-            }
+            let oldest = self.by_use.first_key_value();
+            let Some(oldest) = oldest.map(|(_, key)| Arc::clone(key)) else {
+                break;
+            };
+            self.remove(&oldest);
         }
         let answered = Instant::now();
         let used = self.next_use;
@@ -365,13 +372,14 @@ impl State {
                 used,
             },
         );
+        before
     }
 
-    fn remove(&mut self, key: &Arc<Key>) {
-        if let Some(entry) = self.kept.remove(key) {
-            self.by_use.remove(&entry.used);
-            self.bytes -= entry.bytes;
-        }
+    fn remove(&mut self, key: &Arc<Key>) -> Option<Entry> {
+        let entry = self.kept.remove(key)?;
+        self.by_use.remove(&entry.used);
+        self.bytes -= entry.bytes;
+        Some(entry)
     }
 
     /// Takes a flight away, unless another has taken its place.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::api::{Api, BaseUrls, RegionUrls, Timeouts};
+use super::api::{BaseUrls, RegionUrls, Timeouts};
 use super::app::MixpanelAppApiClient;
 use super::cache::Cache;
 use super::credentials::{Caller, Environment, ProjectId, Secret, ServiceAccount, Signer};
@@ -276,13 +276,13 @@ impl Clients {
         self.mixpanel.0.hall.quotas.of(self.caller.region, project)
     }
 
-    /// The quotas that this call drew on, or would have without kept answers.
-    pub fn quotas_drawn_on(&self) -> Vec<Quota> {
+    /// Those of the quotas that this call drew on, or would have without kept answers, of which little is left.
+    pub fn low_quotas_drawn_on(&self) -> Vec<Quota> {
         let quotas = &self.mixpanel.0.hall.quotas;
-        let asked = self.notes.all_asked();
-        let of =
-            |(api, project): &(Api, ProjectId)| quotas.of_api(self.caller.region, project, *api);
-        asked.iter().filter_map(of).collect()
+        self.notes.of_asked(|api, project| {
+            let quota = quotas.of_api(self.caller.region, project, api);
+            quota.filter(Quota::is_low)
+        })
     }
 
     /// The zone in which a project's days are counted, with its name, as in `US/Pacific`. Looked up with `/me` for up to

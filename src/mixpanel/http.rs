@@ -5,6 +5,7 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use ureq::AsSendBody;
@@ -46,7 +47,7 @@ const FOLLOWING: Duration = Duration::from_secs(60);
 
 /// Reads the body of a good answer, once for each answer that there is. Behind a pointer, so that all on the way to it is
 /// there once and not once for each form that an answer can have.
-type Understand<'a> = &'a mut dyn FnMut(&[u8]) -> Result<(), Error>;
+pub(super) type Understand<'a> = &'a mut dyn FnMut(&[u8]) -> Result<(), Error>;
 
 /// What the doors of all calls share.
 pub(super) struct Hall {
@@ -92,8 +93,8 @@ impl Http {
         expected: &'static str,
     ) -> Result<T, Error> {
         let mut understood = None;
-        self.understood(request, &mut |body| {
-            understood = Some(parse(body, expected, || self.secrets(request))?);
+        self.understand(request, &mut |body| {
+            understood = Some(self.parse(request, body, expected)?);
             Ok(())
         })?;
         understood.ok_or(Error::WrongShape { expected })
@@ -120,20 +121,34 @@ impl Http {
         expected: &'static str,
         take: &mut dyn FnMut(Value) -> bool,
     ) -> Result<(), Error> {
-        self.understood(request, &mut |body| {
-            let answer = parse(body, expected, || self.secrets(request))?;
+        self.understand(request, &mut |body| {
+            let answer = self.parse(request, body, expected)?;
             take(answer)
                 .then_some(())
                 .ok_or(Error::WrongShape { expected })
         })
     }
 
-    /// Asks until the answer is understood: only then is it good.
-    fn understood(&self, request: &Request<'_>, understand: Understand<'_>) -> Result<(), Error> {
+    /// Asks, and has the answer read: only one that is understood is good.
+    pub(super) fn understand(
+        &self,
+        request: &Request<'_>,
+        understand: Understand<'_>,
+    ) -> Result<(), Error> {
         match request.keep() {
             Keep::Never => self.past_the_cache(request, understand),
             _ => self.keeping(request, understand),
         }
+    }
+
+    /// A body as JSON. `expected` names its shape for the error.
+    pub(super) fn parse<'a, T: Deserialize<'a>>(
+        &self,
+        request: &Request<'_>,
+        body: &'a [u8],
+        expected: &'static str,
+    ) -> Result<T, Error> {
+        parse(body, expected, || self.secrets(request))
     }
 
     /// Asks past the cache, which forgets what the request may have changed, also after a failure.
@@ -234,7 +249,7 @@ impl Http {
             if body.trim_ascii().is_empty() {
                 return Ok(());
             }
-            match parse::<IgnoredAny>(body, "an answer", || self.secrets(request)) {
+            match self.parse::<IgnoredAny>(request, body, "an answer") {
                 // Where nothing is documented, a plain word may stand.
                 Err(Error::NotJson { html: false }) => Ok(()),
                 outcome => outcome.map(drop),

@@ -89,9 +89,13 @@ impl Notes {
         }
     }
 
-    /// Whose quotas were drawn on.
-    pub(super) fn all_asked(&self) -> Vec<(Api, ProjectId)> {
-        self.lock().asked.clone()
+    /// What there is to say of each quota that was drawn on.
+    pub(super) fn of_asked<T>(&self, say: impl Fn(Api, &ProjectId) -> Option<T>) -> Vec<T> {
+        let noted = self.lock();
+        let asked = noted.asked.iter();
+        asked
+            .filter_map(|(api, project)| say(*api, project))
+            .collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Noted> {

@@ -80,23 +80,33 @@ impl MixpanelQueryClient {
         Ok(answer.data)
     }
 
-    /// Today's most common events, against yesterday. Mixpanel's default limit is 100.
-    pub fn top_events(
+    /// Today's most common events, against yesterday, given to `tell`, which says what becomes of them. Mixpanel's
+    /// default limit is 100.
+    pub fn top_events<T>(
         &self,
         project: &ProjectId,
         count: CountType,
         limit: Option<u32>,
-    ) -> Result<Vec<TopEvent>, Error> {
+        tell: impl FnOnce(Vec<TopEvent<'_>>) -> T,
+    ) -> Result<T, Error> {
         #[derive(Deserialize)]
-        struct Answer {
-            events: Vec<TopEvent>,
+        struct Answer<'a> {
+            #[serde(borrow)]
+            events: Vec<TopEvent<'a>>,
         }
 
+        const EXPECTED: &str = "events with amounts";
         let pairs = Pairs::of(project)
             .with("type", count)
             .with_some("limit", limit);
-        let answer: Answer = self.get("/events/top", pairs, "events with amounts")?;
-        Ok(answer.events)
+        let request = Request::read(Api::Query, "/events/top", pairs);
+        let (mut tell, mut told) = (Some(tell), None);
+        self.http.understand(&request, &mut |body| {
+            let answer: Answer<'_> = self.http.parse(&request, body, EXPECTED)?;
+            told = tell.take().map(|tell| tell(answer.events));
+            Ok(())
+        })?;
+        told.ok_or(Error::WrongShape { expected: EXPECTED })
     }
 
     /// The properties that one event carries most, most first. Mixpanel's default limit is 10.

@@ -1,5 +1,6 @@
 //! What the query API answers: typed where Mixpanel documents a shape, tolerant of members that it adds.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
@@ -15,11 +16,12 @@ pub struct Series {
     pub values: BTreeMap<String, BTreeMap<String, f64>>,
 }
 
-/// One of today's top events.
+/// One of today's top events, as it stands in the answer's body.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TopEvent {
+pub struct TopEvent<'a> {
     /// Its name.
-    pub event: String,
+    #[serde(borrow)]
+    pub event: Cow<'a, str>,
     /// How many.
     pub amount: f64,
     /// Against yesterday, as a fraction: 0.5 is half as many again.

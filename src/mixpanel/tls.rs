@@ -92,6 +92,19 @@ impl<In: Transport> Connector<In> for Tls {
         if !details.needs_tls() || transport.is_tls() {
             return Ok(Some(Either::A(transport)));
         }
+        self.encrypted(details, transport.boxed())
+            .map(|transport| Some(Either::B(transport)))
+    }
+}
+
+impl Tls {
+    /// Apart, as it takes much of the stack of whoever opens a connection.
+    #[inline(never)]
+    fn encrypted(
+        &self,
+        details: &ConnectionDetails<'_>,
+        transport: Box<dyn Transport>,
+    ) -> Result<TlsTransport, ureq::Error> {
         let host = details
             .uri
             .host()
@@ -101,17 +114,16 @@ impl<In: Transport> Connector<In> for Tls {
         let name = ServerName::try_from(host)
             .map_err(|_| ureq::Error::Tls("the host's name is not valid"))?;
         let mut connection = ClientConnection::new(self.config()?, name)?;
-        let transport: Box<dyn Transport> = Box::new(transport);
         let mut adapter = TransportAdapter::new(transport, details.current_time.clone());
         adapter.set_timeout(remaining(details));
         connection.complete_io(&mut adapter)?;
-        Ok(Some(Either::B(TlsTransport {
+        Ok(TlsTransport {
             buffers: GrowingBuffers::new(details.config.input_buffer_size()),
-            stream: StreamOwned {
+            stream: Box::new(StreamOwned {
                 conn: connection,
                 sock: adapter,
-            },
-        })))
+            }),
+        })
     }
 }
 
@@ -124,7 +136,8 @@ impl fmt::Debug for Tls {
 /// An encrypted connection.
 pub(super) struct TlsTransport {
     buffers: GrowingBuffers,
-    stream: StreamOwned<ClientConnection, TransportAdapter>,
+    /// Apart: a connection without encryption need not have room for it.
+    stream: Box<StreamOwned<ClientConnection, TransportAdapter>>,
 }
 
 impl Transport for TlsTransport {

@@ -1,6 +1,6 @@
 //! What one call of a tool works with, and what several tools say in the same words.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write as _};
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::mcp::args::{Arg, Id};
 use crate::mcp::call::Call;
 use crate::mcp::data::Rows;
+use crate::mcp::jsonrpc::text_of;
 use crate::mcp::result::Outcome;
 use crate::mcp::shape::Shape;
 use crate::mcp::tool::Failure;
@@ -27,6 +28,9 @@ const DATA_SHARE: f64 = 0.32;
 const STEPS_MAX: i64 = 1_500;
 /// The most bytes of data where the client sets no bound.
 const DATA_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Room for a number and a noun.
+const COUNTED_BYTES: usize = 48;
 
 /// What one call of a tool works with: Mixpanel on behalf of the caller, and the call itself.
 pub struct Ask {
@@ -224,7 +228,7 @@ pub(super) fn bad_arguments(faults: Vec<String>) -> Failure {
 
 /// A name in quotes, escaped as in JSON, so that one sees where it ends.
 pub(super) fn quoted(name: &str) -> String {
-    Value::from(name).to_string()
+    text_of(&name)
 }
 
 /// A part of a whole from 0 to 1, in four digits; 0 of nothing.
@@ -242,9 +246,12 @@ pub(super) fn percent(ratio: f64) -> String {
 
 /// A noun with its number: `1 event`, `2 events`.
 pub(super) fn counted(number: impl Display, noun: &str) -> String {
-    let number = number.to_string();
-    let plural = if number == "1" { "" } else { "s" };
-    format!("{number} {noun}{plural}")
+    let mut words = String::with_capacity(COUNTED_BYTES);
+    // A `String` takes all that is written, and no number fails to be.
+    let _ = write!(words, "{number}");
+    let plural = if words == "1" { "" } else { "s" };
+    let _ = write!(words, " {noun}{plural}");
+    words
 }
 
 /// A number as JSON, without a fraction where it has none.

@@ -113,12 +113,8 @@ impl Context for Ask {
                 if let Some(nearest) = self.nearest() {
                     data.insert("nearest_names", nearest);
                 }
-                let low: Vec<String> = clients
-                    .quotas_drawn_on()
-                    .iter()
-                    .filter(|quota| quota.is_low())
-                    .map(in_words)
-                    .collect();
+                let low = clients.low_quotas_drawn_on();
+                let low: Vec<String> = low.iter().map(in_words).collect();
                 if !low.is_empty() {
                     data.insert("quota", low.join("; "));
                 }

@@ -6,7 +6,7 @@ use super::loopback::{Loopback, january, json, project};
 use crate::mixpanel::{
     Aggregation, Buckets, Clients, Cohort, CountType, Error, Frequency, FrequencyQuery,
     FrequencyUnit, FunnelDay, FunnelQuery, LengthUnit, ProfileQuery, Retention, RetentionQuery,
-    RetentionType, Segmentation, Stop, Unit,
+    RetentionType, Segmentation, Stop, TopEvent, Unit,
 };
 
 const DAYS: &str = "from_date=2025-01-01&to_date=2025-01-31";
@@ -51,17 +51,18 @@ fn counts_of_events_are_asked_with_a_list_a_type_and_a_unit() {
 
 #[test]
 fn top_events_and_properties_are_read() {
-    let body =
-        r#"{"events": [{"amount": 2, "event": "Buy", "percent_change": -0.5}], "type": "unique"}"#;
+    let body = r#"{"events": [{"amount": 2, "event": "Buy \"now\"", "percent_change": -0.5}], "type": "unique"}"#;
     let (top, asked) = ask(body, |clients| {
         clients
             .query
-            .top_events(&project(), CountType::Unique, None)
+            .top_events(&project(), CountType::Unique, None, |events| {
+                let told = |event: TopEvent<'_>| {
+                    (event.event.into_owned(), event.amount, event.percent_change)
+                };
+                events.into_iter().map(told).collect::<Vec<_>>()
+            })
     });
-    assert_eq!(
-        (top[0].event.as_str(), top[0].amount, top[0].percent_change),
-        ("Buy", 2.0, Some(-0.5))
-    );
+    assert_eq!(top, [("Buy \"now\"".to_owned(), 2.0, Some(-0.5))]);
     assert_eq!(asked, "GET /events/top?project_id=7&type=unique");
 
     let body = r#"{"$os": {"count": 1}, "plan": {"count": 9}}"#;

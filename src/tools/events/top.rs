@@ -8,7 +8,7 @@ use crate::mcp::args::{Arg as _, Date, Id, Int, args};
 use crate::mcp::data::Data;
 use crate::mcp::shape::{Field, Shape};
 use crate::mcp::tool::{Answer, Effect, Failure, Tool};
-use crate::mixpanel::{CountType, Unit};
+use crate::mixpanel::{CountType, ProjectId, TopEvent, Unit};
 use crate::tools::ask::{Ask, counted, quoted, span};
 
 const TOP_DEFAULT: usize = 10;
@@ -168,11 +168,22 @@ fn get_todays_top_events(ask: &Ask, args: TodaysTopEvents) -> Result<Answer, Fai
     let project = ask.project(args.project_id.as_ref())?;
     // One more than is shown tells whether there are more.
     let asked_for = limit as u32 + 1;
-    let mut events = ask
-        .mixpanel()?
-        .query
-        .top_events(&project, count, Some(asked_for))?;
-    events.sort_by(|a, b| b.amount.total_cmp(&a.amount));
+    let query = &ask.mixpanel()?.query;
+    Ok(
+        query.top_events(&project, count, Some(asked_for), |mut events| {
+            events.sort_by(|a, b| b.amount.total_cmp(&a.amount));
+            ranked_today(ask, &project, count, &events, limit)
+        })?,
+    )
+}
+
+fn ranked_today(
+    ask: &Ask,
+    project: &ProjectId,
+    count: CountType,
+    events: &[TopEvent<'_>],
+    limit: usize,
+) -> Answer {
     let rows = events.iter().zip(1..).map(|(event, rank)| RankedToday {
         amount: rounded(event.amount),
         // Mixpanel's `percent_change` is a fraction.
@@ -197,8 +208,8 @@ fn get_todays_top_events(ask: &Ask, args: TodaysTopEvents) -> Result<Answer, Fai
     if cut {
         summary += "; there are more: raise limit (at most 100)";
     }
-    Ok(Answer {
+    Answer {
         summary,
         data: Data::of([("events", rows.into()), ("truncated", cut.into())]),
-    })
+    }
 }
