@@ -3,7 +3,6 @@
 //!
 //! A flag is passed on as it comes: the form of its ruleset is Mixpanel's, and what changes one must send it whole.
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::api::Api;
@@ -12,6 +11,7 @@ use super::credentials::ProjectId;
 use super::error::Error;
 use super::ingestion::MixpanelIngestionClient;
 use super::request::{Body, Pairs, Request, part};
+use super::told::Members;
 
 /// Feature flags of a workspace. All errors are those of a request; [`Error::RefusedUnder200`] is how Mixpanel may
 /// refuse a flag. `id` is a UUID.
@@ -88,21 +88,19 @@ impl MixpanelIngestionClient {
     ) -> Result<Map<String, Value>, Error> {
         let pairs = Pairs::of(project).with("context", context);
         let request = Request::read(Api::Ingestion, "/flags", pairs);
-        let answer: Flags<Map<String, Value>> = self.http.json(&request, "flags by their keys")?;
-        Ok(answer.flags)
+        self.http
+            .read_value(&request, "flags by their keys", |answer| {
+                Members::of(answer)?.take("flags")
+            })
     }
 
     /// The definitions of all enabled flags.
     pub fn flag_definitions(&self, project: &ProjectId) -> Result<Vec<Value>, Error> {
         let request = Request::read(Api::Ingestion, "/flags/definitions", Pairs::of(project));
-        let answer: Flags<Vec<Value>> = self.http.json(&request, "a list of flags")?;
-        Ok(answer.flags)
+        self.http.read_value(&request, "a list of flags", |answer| {
+            Members::of(answer)?.take("flags")
+        })
     }
-}
-
-#[derive(Deserialize)]
-struct Flags<T> {
-    flags: T,
 }
 
 const FLAG: &str = "results with a feature flag";

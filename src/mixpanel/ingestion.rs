@@ -3,7 +3,7 @@
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::api::Api;
@@ -11,6 +11,7 @@ use super::credentials::{ProjectId, Secret};
 use super::error::Error;
 use super::http::Http;
 use super::request::{Body, Pairs, Request, Signature};
+use super::told::{Members, Told};
 
 /// Sends events and profiles.
 pub struct MixpanelIngestionClient {
@@ -27,19 +28,29 @@ pub struct ImportOutcome {
 }
 
 /// One event that was refused.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FailedRecord {
     /// Its place among the events that were sent, from 0.
     pub index: u64,
     /// Its `$insert_id`.
-    #[serde(default, alias = "$insert_id")]
     pub insert_id: Option<String>,
     /// The field that is at fault.
-    #[serde(default)]
     pub field: Option<String>,
     /// Mixpanel's reason.
-    #[serde(default)]
     pub message: String,
+}
+
+impl Told for FailedRecord {
+    fn told(value: Value) -> Option<FailedRecord> {
+        let mut members = Members::of(value)?;
+        let insert_id = members.maybe("insert_id")?;
+        Some(FailedRecord {
+            index: members.take("index")?,
+            insert_id: insert_id.or(members.maybe("$insert_id")?),
+            field: members.maybe("field")?,
+            message: members.or_default("message")?,
+        })
+    }
 }
 
 impl MixpanelIngestionClient {
@@ -75,17 +86,13 @@ impl MixpanelIngestionClient {
 
     /// Sends what `/import` takes.
     pub(super) fn imported(&self, request: &Request<'_>) -> Result<ImportOutcome, Error> {
-        #[derive(Deserialize)]
-        struct Answer {
-            num_records_imported: u64,
-            #[serde(default)]
-            failed_records: Vec<FailedRecord>,
-        }
-
-        let answer: Answer = self.http.json(request, "the number of imported records")?;
-        Ok(ImportOutcome {
-            stored: answer.num_records_imported,
-            failed: answer.failed_records,
+        let expected = "the number of imported records";
+        self.http.read_value(request, expected, |answer| {
+            let mut members = Members::of(answer)?;
+            Some(ImportOutcome {
+                stored: members.take("num_records_imported")?,
+                failed: members.or_default("failed_records")?,
+            })
         })
     }
 

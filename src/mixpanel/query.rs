@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::api::Api;
 use super::cache::Keep;
@@ -27,6 +27,7 @@ use super::report::{
     SavedFunnel, Series, TopEvent, text_of, without_nulls,
 };
 use super::request::{Body, Pairs, Request};
+use super::told::{Members, Told};
 
 /// Asks for reports. Every method costs one query of the project's quota; all errors are those of a request.
 pub struct MixpanelQueryClient {
@@ -116,20 +117,19 @@ impl MixpanelQueryClient {
         event: &str,
         limit: Option<u32>,
     ) -> Result<Vec<PropertyCount>, Error> {
-        #[derive(Deserialize)]
-        struct Count {
-            count: u64,
-        }
-
         let pairs = Pairs::of(project)
             .with("event", event)
             .with_some("limit", limit);
-        let answer: BTreeMap<String, Count> =
-            self.names("/events/properties/top", pairs, "properties with counts")?;
-        let counts = answer
-            .into_iter()
-            .map(|(name, Count { count })| PropertyCount { name, count });
-        let mut counts: Vec<PropertyCount> = counts.collect();
+        let request = naming("/events/properties/top", pairs);
+        let expected = "properties with counts";
+        let mut counts = self.http.read_value(&request, expected, |answer| {
+            let counts = Map::told(answer)?.into_iter();
+            let counts = counts.map(|(name, value)| {
+                let count = Members::of(value)?.take("count")?;
+                Some(PropertyCount { name, count })
+            });
+            counts.collect::<Option<Vec<_>>>()
+        })?;
         counts.sort_by_key(|property| std::cmp::Reverse(property.count));
         Ok(counts)
     }
@@ -259,7 +259,9 @@ impl MixpanelQueryClient {
             .with_some("unbounded_retention", query.unbounded.then_some(true))
             .with_some("on", query.on)
             .with_some("limit", query.limit);
-        self.get("/retention", pairs, "cohorts by date")
+        let request = asking("/retention", pairs);
+        self.http
+            .read_value(&request, "cohorts by date", Told::told)
     }
 
     /// How often users come: in how many hours or days of each period.
@@ -268,14 +270,6 @@ impl MixpanelQueryClient {
         project: &ProjectId,
         query: &FrequencyQuery<'_>,
     ) -> Result<Frequency, Error> {
-        /// Mixpanel's own documents disagree about the wrapper.
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Answer {
-            Wrapped(Data<Frequency>),
-            Bare(Frequency),
-        }
-
         let pairs = query
             .range
             .onto(Pairs::of(project))
@@ -285,20 +279,20 @@ impl MixpanelQueryClient {
             .with_some("where", query.filter)
             .with_some("on", query.on)
             .with_some("limit", query.limit);
-        let answer: Answer = self.get("/retention/addiction", pairs, "lists of numbers by date")?;
-        Ok(match answer {
-            Answer::Wrapped(wrapped) => wrapped.data,
-            Answer::Bare(frequency) => frequency,
+        let request = asking("/retention/addiction", pairs);
+        let expected = "lists of numbers by date";
+        // Mixpanel's own documents disagree about the wrapper.
+        self.http.read_value(&request, expected, |mut answer| {
+            let data = answer.get_mut("data").map(Value::take);
+            Told::told(data.unwrap_or(answer))
         })
     }
 
     /// The saved funnels.
     pub fn funnels_list(&self, project: &ProjectId) -> Result<Vec<SavedFunnel>, Error> {
-        self.get(
-            "/funnels/list",
-            Pairs::of(project),
-            "a list of saved funnels",
-        )
+        let request = asking("/funnels/list", Pairs::of(project));
+        self.http
+            .read_value(&request, "a list of saved funnels", Told::told)
     }
 
     /// How many users went through a saved funnel, by date, and by segment if `on` is given.
@@ -315,15 +309,18 @@ impl MixpanelQueryClient {
             .with_some("on", query.on)
             .with_some("where", query.filter)
             .with_some("limit", query.limit);
-        self.get("/funnels", pairs, "data with the steps by date")
+        let request = asking("/funnels", pairs);
+        let expected = "data with the steps by date";
+        self.http.read_value(&request, expected, Told::told)
     }
 
     /// A saved report of Insights.
     pub fn insights(&self, project: &ProjectId, bookmark_id: u64) -> Result<Insights, Error> {
-        self.get(
-            "/insights",
-            Pairs::of(project).with("bookmark_id", bookmark_id),
+        let pairs = Pairs::of(project).with("bookmark_id", bookmark_id);
+        self.http.read_value(
+            &asking("/insights", pairs),
             "a report with series",
+            Told::told,
         )
     }
 }
@@ -357,7 +354,8 @@ impl MixpanelQueryClient {
             body: Body::Form(form),
             ..Request::read(Api::Query, "/engage", Pairs::of(project))
         };
-        self.http.json(&request, "a page of profiles")
+        self.http
+            .read_value(&request, "a page of profiles", Told::told)
     }
 
     /// What some users did, event by event.
@@ -367,14 +365,12 @@ impl MixpanelQueryClient {
         distinct_ids: &[String],
         range: DateRange,
     ) -> Result<Vec<ActivityEvent>, Error> {
-        #[derive(Deserialize)]
-        struct Events {
-            events: Vec<ActivityEvent>,
-        }
-
         let pairs = range.onto(Pairs::of(project).with_list("distinct_ids", distinct_ids));
-        let answer: Results<Events> = self.get("/stream/query", pairs, "results with events")?;
-        Ok(answer.results.events)
+        let request = asking("/stream/query", pairs);
+        let expected = "results with events";
+        self.http.read_value(&request, expected, |mut answer| {
+            Told::told(answer.get_mut("results")?.get_mut("events")?.take())
+        })
     }
 
     /// The saved cohorts. Mixpanel takes this read as a POST with nothing in it.
@@ -383,7 +379,8 @@ impl MixpanelQueryClient {
             body: Body::Form(Pairs::new()),
             ..Request::read(Api::Query, "/cohorts/list", Pairs::of(project))
         };
-        self.http.json(&request, "a list of saved cohorts")
+        self.http
+            .read_value(&request, "a list of saved cohorts", Told::told)
     }
 
     pub(super) fn get<T: DeserializeOwned>(
@@ -392,30 +389,36 @@ impl MixpanelQueryClient {
         pairs: Pairs,
         expected: &'static str,
     ) -> Result<T, Error> {
-        let keep = if is_closed(&pairs) {
-            Keep::Lasting
-        } else {
-            Keep::Briefly
-        };
-        let request = Request {
-            keep,
-            ..Request::read(Api::Query, path, pairs)
-        };
-        self.http.json(&request, expected)
+        self.http.json(&asking(path, pairs), expected)
     }
 
-    /// What there is changes rarely.
     fn names<T: DeserializeOwned>(
         &self,
         path: &'static str,
         pairs: Pairs,
         expected: &'static str,
     ) -> Result<T, Error> {
-        let request = Request {
-            keep: Keep::Lasting,
-            ..Request::read(Api::Query, path, pairs)
-        };
-        self.http.json(&request, expected)
+        self.http.json(&naming(path, pairs), expected)
+    }
+}
+
+fn asking(path: &'static str, pairs: Pairs) -> Request<'static> {
+    let keep = if is_closed(&pairs) {
+        Keep::Lasting
+    } else {
+        Keep::Briefly
+    };
+    Request {
+        keep,
+        ..Request::read(Api::Query, path, pairs)
+    }
+}
+
+/// Asks for what there is, which changes rarely.
+fn naming(path: &'static str, pairs: Pairs) -> Request<'static> {
+    Request {
+        keep: Keep::Lasting,
+        ..Request::read(Api::Query, path, pairs)
     }
 }
 

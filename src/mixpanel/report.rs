@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
+use super::told::{Members, Told};
+
 /// Numbers over time: by event, or by segment if one was asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Series {
@@ -38,7 +40,7 @@ pub struct PropertyCount {
 }
 
 /// The users of one day, week or month, and how many of them came back.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Cohort {
     /// How many users began.
     pub first: u64,
@@ -47,7 +49,7 @@ pub struct Cohort {
 }
 
 /// A retention report.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Retention {
     /// By date.
@@ -57,7 +59,7 @@ pub enum Retention {
 }
 
 /// A frequency report: the n-th number counts users who were active in at least n+1 hours or days of the period.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Frequency {
     /// By date.
@@ -67,25 +69,23 @@ pub enum Frequency {
 }
 
 /// A funnel's report.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Funnel {
     /// What the report covers.
-    #[serde(default)]
     pub meta: FunnelMeta,
     /// By date.
     pub data: BTreeMap<String, FunnelDay>,
 }
 
 /// What a funnel's report covers.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct FunnelMeta {
     /// The dates, as Mixpanel lists them.
-    #[serde(default)]
     pub dates: Vec<String>,
 }
 
 /// A funnel on one date.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum FunnelDay {
     /// All users together.
@@ -98,7 +98,7 @@ pub enum FunnelDay {
 }
 
 /// One step of a funnel.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FunnelStep {
     /// How many users came here.
     pub count: u64,
@@ -117,7 +117,7 @@ pub struct FunnelStep {
 }
 
 /// A saved funnel.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SavedFunnel {
     /// What to ask its report by.
     pub funnel_id: u64,
@@ -130,28 +130,24 @@ pub struct SavedFunnel {
 }
 
 /// A saved report of Insights.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Insights {
     /// When it was computed.
     pub computed_at: Option<String>,
     /// Its days: `from_date` and `to_date`.
-    #[serde(default)]
     pub date_range: Value,
     /// What the keys in `series` mean, from the outside in.
-    #[serde(default)]
     pub headers: Vec<String>,
     /// The numbers; how deep they are nested depends on the report.
     pub series: Value,
 }
 
 /// One page of profiles.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ProfilePage {
     /// Its number, from 0.
-    #[serde(default)]
     pub page: u32,
     /// How many profiles a full page has. Fewer results mean that this is the last.
-    #[serde(default)]
     pub page_size: u32,
     /// How many profiles there are in all; only on page 0.
     pub total: Option<u64>,
@@ -162,28 +158,27 @@ pub struct ProfilePage {
 }
 
 /// The profile of a user.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Profile {
     /// Who. Mixpanel sends some ids as numbers.
-    #[serde(rename = "$distinct_id", deserialize_with = "text")]
+    #[serde(rename = "$distinct_id")]
     pub distinct_id: String,
     /// What is known of the user.
-    #[serde(rename = "$properties", default)]
+    #[serde(rename = "$properties")]
     pub properties: Map<String, Value>,
 }
 
 /// One event of a user.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ActivityEvent {
     /// Its name.
     pub event: String,
     /// Its properties; `time` is in seconds since 1970.
-    #[serde(default)]
     pub properties: Map<String, Value>,
 }
 
 /// A saved cohort.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SavedCohort {
     /// What its users are asked by.
     pub id: u64,
@@ -197,6 +192,156 @@ pub struct SavedCohort {
     pub created: Option<String>,
     /// 0 if it is hidden.
     pub is_visible: Option<u8>,
+}
+
+impl Told for Cohort {
+    fn told(value: Value) -> Option<Cohort> {
+        let mut members = Members::of(value)?;
+        Some(Cohort {
+            first: members.take("first")?,
+            counts: members.take("counts")?,
+        })
+    }
+}
+
+impl Told for Retention {
+    fn told(value: Value) -> Option<Retention> {
+        // A segment that is called `first` is an object.
+        let is_cohort = |date: &Value| date.get("first").is_some_and(Value::is_number);
+        let dates = value.as_object()?;
+        if dates.values().all(is_cohort) {
+            Told::told(value).map(Retention::Whole)
+        } else {
+            Told::told(value).map(Retention::Segmented)
+        }
+    }
+}
+
+impl Told for Frequency {
+    fn told(value: Value) -> Option<Frequency> {
+        let dates = value.as_object()?;
+        if dates.values().all(Value::is_array) {
+            Told::told(value).map(Frequency::Whole)
+        } else {
+            Told::told(value).map(Frequency::Segmented)
+        }
+    }
+}
+
+impl Told for Funnel {
+    fn told(value: Value) -> Option<Funnel> {
+        let mut members = Members::of(value)?;
+        Some(Funnel {
+            meta: members.or_default("meta")?,
+            data: members.take("data")?,
+        })
+    }
+}
+
+impl Told for FunnelMeta {
+    fn told(value: Value) -> Option<FunnelMeta> {
+        let mut members = Members::of(value)?;
+        Some(FunnelMeta {
+            dates: members.or_default("dates")?,
+        })
+    }
+}
+
+impl Told for FunnelDay {
+    fn told(value: Value) -> Option<FunnelDay> {
+        if value.get("steps").is_none() {
+            return Told::told(value).map(FunnelDay::Segmented);
+        }
+        Some(FunnelDay::Whole {
+            steps: Members::of(value)?.take("steps")?,
+        })
+    }
+}
+
+impl Told for FunnelStep {
+    fn told(value: Value) -> Option<FunnelStep> {
+        let mut members = Members::of(value)?;
+        Some(FunnelStep {
+            count: members.take("count")?,
+            event: members.maybe("event")?,
+            step_label: members.maybe("step_label")?,
+            step_conv_ratio: members.maybe("step_conv_ratio")?,
+            overall_conv_ratio: members.maybe("overall_conv_ratio")?,
+            avg_time: members.maybe("avg_time")?,
+            avg_time_from_start: members.maybe("avg_time_from_start")?,
+        })
+    }
+}
+
+impl Told for SavedFunnel {
+    fn told(value: Value) -> Option<SavedFunnel> {
+        let mut members = Members::of(value)?;
+        Some(SavedFunnel {
+            funnel_id: members.take("funnel_id")?,
+            name: members.take("name")?,
+            steps: members.maybe("steps")?,
+            creator: members.maybe("creator")?,
+        })
+    }
+}
+
+impl Told for Insights {
+    fn told(value: Value) -> Option<Insights> {
+        let mut members = Members::of(value)?;
+        Some(Insights {
+            computed_at: members.maybe("computed_at")?,
+            date_range: members.or_default("date_range")?,
+            headers: members.or_default("headers")?,
+            series: members.take("series")?,
+        })
+    }
+}
+
+impl Told for ProfilePage {
+    fn told(value: Value) -> Option<ProfilePage> {
+        let mut members = Members::of(value)?;
+        Some(ProfilePage {
+            page: members.or_default("page")?,
+            page_size: members.or_default("page_size")?,
+            total: members.maybe("total")?,
+            session_id: members.maybe("session_id")?,
+            results: members.take("results")?,
+        })
+    }
+}
+
+impl Told for Profile {
+    fn told(value: Value) -> Option<Profile> {
+        let mut members = Members::of(value)?;
+        Some(Profile {
+            distinct_id: members.take("$distinct_id").map(text_of)?,
+            properties: members.or_default("$properties")?,
+        })
+    }
+}
+
+impl Told for ActivityEvent {
+    fn told(value: Value) -> Option<ActivityEvent> {
+        let mut members = Members::of(value)?;
+        Some(ActivityEvent {
+            event: members.take("event")?,
+            properties: members.or_default("properties")?,
+        })
+    }
+}
+
+impl Told for SavedCohort {
+    fn told(value: Value) -> Option<SavedCohort> {
+        let mut members = Members::of(value)?;
+        Some(SavedCohort {
+            id: members.take("id")?,
+            name: members.take("name")?,
+            count: members.maybe("count")?,
+            description: members.maybe("description")?,
+            created: members.maybe("created")?,
+            is_visible: members.maybe("is_visible")?,
+        })
+    }
 }
 
 type Numbers = BTreeMap<String, BTreeMap<String, f64>>;
@@ -218,10 +363,6 @@ pub(super) fn without_nulls(dates: BTreeMap<String, Option<f64>>) -> BTreeMap<St
 }
 
 /// A text, also when it comes as a number or a truth value.
-pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    Ok(text_of(Value::deserialize(deserializer)?))
-}
-
 pub(super) fn text_of(value: Value) -> String {
     match value {
         Value::String(text) => text,

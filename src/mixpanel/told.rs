@@ -1,6 +1,5 @@
-//! How answers are read that Mixpanel does not document, or documents on two pages in two ways: out of a [`Value`], member by
-//! member, and leniently. They are small, and of many forms: read by what serde derives, these would take five times the
-//! program's bytes.
+//! How answers of the many forms are read that are small or hold [`Value`]s anyway: out of a [`Value`], member by member, and
+//! leniently where Mixpanel does not document them. Read by what serde derives, they would take five times the program's bytes.
 
 use std::collections::BTreeMap;
 
@@ -26,6 +25,14 @@ impl Members {
     /// A member. One of another shape counts as left out.
     pub(super) fn take<T: Told>(&mut self, name: &str) -> Option<T> {
         T::told(self.value(name)?)
+    }
+
+    /// A member that may be null or left out, but not have another shape.
+    pub(super) fn maybe<T: Told>(&mut self, name: &str) -> Option<Option<T>> {
+        match self.value(name) {
+            None | Some(Value::Null) => Some(None),
+            Some(value) => T::told(value).map(Some),
+        }
     }
 
     /// A member that comes as a number or as a text.
@@ -91,6 +98,24 @@ impl Told for u64 {
     }
 }
 
+impl Told for u8 {
+    fn told(value: Value) -> Option<u8> {
+        value.as_u64()?.try_into().ok()
+    }
+}
+
+impl Told for u32 {
+    fn told(value: Value) -> Option<u32> {
+        value.as_u64()?.try_into().ok()
+    }
+}
+
+impl Told for f64 {
+    fn told(value: Value) -> Option<f64> {
+        value.as_f64()
+    }
+}
+
 impl<T: Told> Told for Vec<T> {
     fn told(value: Value) -> Option<Vec<T>> {
         match value {
@@ -133,6 +158,11 @@ mod tests {
         assert_eq!(members.or_default::<u64>("added"), Some(3));
         assert_eq!(members.or_default::<u64>("deleted"), None);
         assert_eq!(members.or_default::<u64>("changed"), Some(0));
+        let mut members = Members::of(json!({"ratio": 1, "none": null, "page": "x"})).unwrap();
+        assert_eq!(members.maybe::<f64>("ratio"), Some(Some(1.0)));
+        assert_eq!(members.maybe::<f64>("none"), Some(None));
+        assert_eq!(members.maybe::<f64>("missing"), Some(None));
+        assert_eq!(members.maybe::<u32>("page"), None);
     }
 
     #[test]
