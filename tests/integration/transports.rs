@@ -262,7 +262,7 @@ fn a_stream_is_kept_by_nobody_on_its_way() {
             Some("no"),
         )
     );
-    let event = "event: message\ndata: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n\n";
+    let event = "event: message\ndata: {\"jsonrpc\":\"2.0\",\"result\":{},\"id\":1}\n\n";
     assert_eq!(answer.body, event);
 }
 
