@@ -400,20 +400,9 @@ impl Http {
         let mut noted = Noted::new(request, self.base(request), running.number());
         let result = {
             let _entered = running.enter();
-            match &request.body {
-                Body::None | Body::Delete => self.call(request, None, left, ()),
-                Body::Form(pairs) => {
-                    let kind = "application/x-www-form-urlencoded";
-                    self.call(request, Some(kind), left, pairs.encoded().as_bytes())
-                }
-                Body::Json(bytes)
-                | Body::GzippedJson(bytes)
-                | Body::PutJson(bytes)
-                | Body::PatchJson(bytes)
-                | Body::DeleteJson(bytes) => {
-                    self.call(request, Some("application/json"), left, bytes.as_slice())
-                }
-                Body::PutCsv(bytes) => self.call(request, Some("text/csv"), left, bytes.as_slice()),
+            match request.body.content() {
+                None => self.call(request, (), None, left),
+                Some((kind, body)) => self.call(request, body, Some(kind), left),
             }
         };
         let response = result.inspect_err(|error| self.failed(&noted, &turn, error))?;
@@ -436,9 +425,9 @@ impl Http {
     fn call(
         &self,
         request: &Request<'_>,
+        body: impl AsSendBody,
         content_type: Option<&'static str>,
         left: Option<Duration>,
-        body: impl AsSendBody,
     ) -> Result<Response<ureq::Body>, Error> {
         let authorization = self.authorization(request)?;
         let base = self.base(request);

@@ -87,6 +87,23 @@ impl Body {
         }
     }
 
+    /// What is sent, and its type; nothing where there is no body, which is not the same as an empty one.
+    pub(super) fn content(&self) -> Option<(&'static str, &[u8])> {
+        match self {
+            Body::None | Body::Delete => None,
+            Body::Form(pairs) => Some((
+                "application/x-www-form-urlencoded",
+                pairs.encoded().as_bytes(),
+            )),
+            Body::Json(bytes)
+            | Body::GzippedJson(bytes)
+            | Body::PutJson(bytes)
+            | Body::PatchJson(bytes)
+            | Body::DeleteJson(bytes) => Some(("application/json", bytes)),
+            Body::PutCsv(bytes) => Some(("text/csv", bytes)),
+        }
+    }
+
     pub(super) fn post(value: &Value) -> Body {
         Body::Json(value.to_string().into_bytes())
     }
