@@ -1,5 +1,5 @@
 //! How answers of the many forms are read that are small or hold [`Value`]s anyway: out of a [`Value`], member by member, and
-//! leniently where Mixpanel does not document them. Read by what serde derives, they would take five times the program's bytes.
+//! leniently where Mixpanel does not document them. What serde derives for each form takes more of the program than all of these.
 
 use std::collections::BTreeMap;
 
