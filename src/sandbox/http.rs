@@ -11,7 +11,7 @@ use flate2::Compression;
 use flate2::read::GzEncoder;
 use percent_encoding::percent_decode_str;
 
-use crate::transport::gate::{Arrival, Gate, Limits, Visits};
+use crate::transport::gate::{Arrival, Gate, Limits, Visits, Writer};
 
 use super::fault::reason;
 use super::time;
@@ -144,8 +144,7 @@ impl Listener {
             connections: CONNECTIONS_MAX,
             head_bytes: HEAD_BYTES_MAX,
             body_bytes: GATE_BODY_BYTES_MAX,
-            // Each is proved by an answered request, so there is a loop for each.
-            lanes: RECEIVE_LOOPS,
+            requests: RECEIVE_LOOPS,
             waiting: CONNECTIONS_MAX,
             waiting_time: WAITING_TIME,
             ..Limits::default()
@@ -200,16 +199,13 @@ fn serve(
     visits: &Visits,
     answer: &impl Fn(&Request) -> Response,
 ) -> io::Result<()> {
-    let arrival = visits.arrival(&check);
-    let writer = check.into_writer();
-    let Some(arrival) = arrival else {
-        return write(writer, Response::text(403, ""), false, false);
+    let Some(arrival) = visits.arrival(check) else {
+        return Ok(());
     };
     let request = read(&arrival);
-    drop(arrival);
     let response = answer(&request);
     let is_head = request.method == "HEAD";
-    write(writer, response, is_head, request.accepts_gzip)
+    write(arrival.writer, response, is_head, request.accepts_gzip)
 }
 
 fn read(arrival: &Arrival) -> Request {
@@ -241,13 +237,8 @@ fn read(arrival: &Arrival) -> Request {
     request
 }
 
-/// Writes the whole answer. Head and body leave in one write: two small ones meet Nagle and delayed ACK.
-fn write(
-    mut writer: impl Write,
-    response: Response,
-    is_head: bool,
-    accepts_gzip: bool,
-) -> io::Result<()> {
+/// Writes the whole answer.
+fn write(writer: Writer, response: Response, is_head: bool, accepts_gzip: bool) -> io::Result<()> {
     let head = format!(
         "HTTP/1.1 {} {}\r\nContent-Type: {}\r\n",
         response.status,
@@ -256,11 +247,9 @@ fn write(
     );
     match response.body {
         Body::Bytes(bytes) => {
-            let mut message = format!("{head}Content-Length: {}\r\n\r\n", bytes.len()).into_bytes();
-            if !is_head {
-                message.extend(bytes);
-            }
-            writer.write_all(&message)?;
+            let head = format!("{head}Content-Length: {}\r\n\r\n", bytes.len());
+            let body = if is_head { &[] } else { bytes.as_slice() };
+            writer.finish(head.as_bytes(), body)
         }
         Body::Stream(mut stream) => {
             let mut beginning = Vec::new();
@@ -268,20 +257,20 @@ fn write(
                 .by_ref()
                 .take(GZIP_FROM_BYTES + 1)
                 .read_to_end(&mut beginning)?;
+            let mut writer = writer.by_hand()?;
             let is_long = beginning.len() as u64 > GZIP_FROM_BYTES;
             let whole = io::Cursor::new(beginning).chain(stream);
             if is_long && accepts_gzip {
                 let head =
                     format!("{head}Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n");
                 writer.write_all(head.as_bytes())?;
-                write_chunks(&mut writer, GzEncoder::new(whole, Compression::fast()))?;
+                write_chunks(&mut writer, GzEncoder::new(whole, Compression::fast()))
             } else {
                 writer.write_all(format!("{head}Transfer-Encoding: chunked\r\n\r\n").as_bytes())?;
-                write_chunks(&mut writer, whole)?;
+                write_chunks(&mut writer, whole)
             }
         }
     }
-    writer.flush()
 }
 
 fn write_chunks(mut writer: impl Write, mut stream: impl Read) -> io::Result<()> {

@@ -17,8 +17,8 @@ use super::heartbeat::Heartbeat;
 use super::routes::Routes;
 use super::streams::Streams;
 
-/// Lanes for requests that are answered at once, beside those that may be held for long.
-const QUICK_LANES: usize = 16;
+/// Requests that are answered at once, beside those that may be held for long.
+const QUICK_REQUESTS: usize = 16;
 
 /// How the server listens and what it allows.
 pub struct HttpSettings {
@@ -34,7 +34,7 @@ pub struct HttpSettings {
     pub waiting_max: usize,
     /// The most event streams that stay open at once.
     pub streams_max: usize,
-    /// What the gate allows; its lanes are counted from the three numbers above.
+    /// What the gate allows; its requests are counted from the three numbers above.
     pub limits: Limits,
 }
 
@@ -53,13 +53,17 @@ impl HttpServer {
         let listener = TcpListener::bind(settings.address)?;
         let held = settings.calls_max + settings.waiting_max + settings.streams_max;
         let limits = Limits {
-            lanes: held + QUICK_LANES,
+            requests: held + QUICK_REQUESTS,
             ..settings.limits
         };
         let (gate, server) = Gate::start(listener, limits)?;
-        // Where the system allows fewer lanes, less may be held, so that quick requests always find one.
-        let lanes = gate.limits().lanes.saturating_sub(QUICK_LANES).min(held);
-        let fitted = |number: usize| (number * lanes / held.max(1)).max(1);
+        // Where the system allows fewer requests, fewer may be held, so that there is always room for quick ones.
+        let fitting = gate
+            .limits()
+            .requests
+            .saturating_sub(QUICK_REQUESTS)
+            .min(held);
+        let fitted = |number: usize| (number * fitting / held.max(1)).max(1);
         let heartbeat = Heartbeat::start()?;
         let crew = Crew::new(fitted(settings.calls_max), fitted(settings.waiting_max));
         let streams = Streams::new(fitted(settings.streams_max), heartbeat.clone());

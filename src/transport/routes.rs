@@ -65,17 +65,16 @@ impl Routes {
     }
 
     pub(super) fn serve(&self, check: tiny_http::Request) {
-        let Some(mut arrival) = self.visits.arrival(&check) else {
-            return Answer::empty(403).write(Writer::over_lane(check));
+        let Some(arrival) = self.visits.arrival(check) else {
+            return;
         };
-        let writer = arrival.writer(check);
         let Arrival {
             peer,
             method,
             target,
             headers,
             body,
-            ..
+            writer,
         } = arrival;
         let head_only = method == "HEAD";
         let (path, query) = target.split_once('?').unwrap_or((&target, ""));

@@ -51,7 +51,7 @@ pub(crate) fn memory(stand: &Stand, table: &mut Table, costs: &mut Table) -> io:
         kibibytes(memory.called - memory.connected)
     });
     costs.row(
-        "KiB a call that has run at the same time as the others: its worker, its lane, its upstream connection",
+        "KiB a call that has run at the same time as the others: its worker, its upstream connection",
         beside(&worker),
     );
     let cached = filled(stand, stand.scale.cache_bytes)? - filled(stand, 0)?;

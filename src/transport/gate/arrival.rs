@@ -2,14 +2,13 @@
 
 use std::net::SocketAddr;
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::mcp::headers::Headers;
 
 use super::allowance::Claim;
 use super::head::Head;
-use super::short_way::{ShortWay, Writer};
+use super::way::Writer;
 
 static VISITS: AtomicU64 = AtomicU64::new(1);
 
@@ -25,7 +24,8 @@ pub struct Arrival {
     pub headers: Headers,
     /// Empty where there was none.
     pub body: Body,
-    pub(super) way: Option<Arc<ShortWay>>,
+    /// What the answer is written on.
+    pub writer: Writer,
 }
 
 /// Who is behind a request.
@@ -44,13 +44,7 @@ pub struct Body {
 }
 
 impl Arrival {
-    /// The answer may go `way`, past the lane.
-    pub(super) fn new(
-        address: SocketAddr,
-        head: Head,
-        body: Body,
-        way: Option<Arc<ShortWay>>,
-    ) -> Arrival {
+    pub(super) fn new(address: SocketAddr, head: Head, body: Body, writer: Writer) -> Arrival {
         let visit = VISITS.fetch_add(1, Ordering::Relaxed);
         Arrival {
             peer: Peer { address, visit },
@@ -58,13 +52,8 @@ impl Arrival {
             target: head.target,
             headers: head.headers,
             body,
-            way,
+            writer,
         }
-    }
-
-    /// What the answer is written on, in place of `check`, for which this was handed over. To be called once.
-    pub fn writer(&mut self, check: tiny_http::Request) -> Writer {
-        Writer::new(check, self.way.take())
     }
 }
 
@@ -83,20 +72,5 @@ impl Deref for Body {
 
     fn deref(&self) -> &[u8] {
         &self.bytes
-    }
-}
-
-#[cfg(test)]
-pub(super) mod tests {
-    use super::super::allowance::Allowance;
-    use super::super::limits::Limits;
-    use super::*;
-
-    /// Any.
-    pub(in super::super) fn arrival() -> Arrival {
-        let head = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-        let head = Head::parse(head, &Limits::default()).unwrap();
-        let body = Body::new(Vec::new(), Arc::new(Allowance::new(0)).claim());
-        Arrival::new(([127, 0, 0, 1], 1).into(), head, body, None)
     }
 }

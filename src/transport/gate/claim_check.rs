@@ -1,4 +1,4 @@
-//! What goes over a lane in place of a request: a claim check, for which the server's side gets the request itself from
+//! What goes over the lane in place of a request: a claim check, for which the server's side gets the request itself from
 //! [`super::Visits`]. It is a request without anything that a client has sent: it names the visit, and a random token of this
 //! process, so that what strangers send to the socket behind the gate claims nothing.
 
@@ -17,7 +17,7 @@ pub(super) fn write_claim_check(check: &mut Vec<u8>, visit: u64) {
     let _ = write!(check, "GET /{token}/{visit} HTTP/1.1\r\n\r\n");
 }
 
-/// The visit that a claim check names. `None` for any other request: the gate's own proof that a new lane works, or a stranger's.
+/// The visit that a claim check names. `None` for any other request, which is a stranger's.
 pub(super) fn visit_of(check: &tiny_http::Request) -> Option<u64> {
     let (token, visit) = check.url().strip_prefix('/')?.split_once('/')?;
     is_token(token).then(|| visit.parse().ok())?
@@ -74,7 +74,7 @@ pub(super) mod tests {
         }
         let other: String = token.chars().rev().collect();
         for path in [
-            "/lane".to_owned(),
+            "/".to_owned(),
             "//1".to_owned(),
             format!("/{other}/1"),
             format!("/{}/1", &token[1..]),

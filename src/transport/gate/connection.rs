@@ -19,7 +19,7 @@ use super::exchange::{Outcome, exchange, timespec};
 use super::gatehouse::{Entry, Gatehouse};
 use super::head::{Framing, Head, Scan};
 use super::refusal::Refusal;
-use super::short_way::ShortWay;
+use super::way::{Way, Writer};
 
 /// What a connection without a request holds; most requests fit.
 const READ_BYTES: usize = 4 * 1024;
@@ -127,16 +127,24 @@ impl Connection<'_> {
         let body = Body::new(body, claim);
         // Only for an answer that need not be changed, and where nothing else is to be done once it has gone.
         let is_plain = terms.keep && !terms.old && !terms.bodiless && self.input.is_empty();
-        let way =
-            is_plain.then(|| Arc::new(ShortWay::new(Arc::clone(house), Arc::clone(&entry.guest))));
-        let arrival = Arrival::new(entry.guest.address, head, body, way);
+        let admission = house.admissions.admit();
+        let admission = admission.map_err(|_| Refusal::RequestsTaken)?;
+        let way = Way::new(
+            Arc::clone(house),
+            Arc::clone(&entry.guest),
+            admission,
+            is_plain,
+        );
+        let way = Arc::new(way);
+        let writer = Writer::new(Arc::clone(&way));
+        let arrival = Arrival::new(entry.guest.address, head, body, writer);
         write_claim_check(&mut self.check, arrival.peer.visit);
-        let visit = house.visits.enter(arrival);
-        let lane = house
-            .lanes
-            .send(&self.check)
-            .map_err(|_| Refusal::LanesTaken)?;
-        match exchange(house, &entry.guest.stream, terms, &visit, lane) {
+        let visit = house.visits.enter(arrival, way);
+        if let Err(error) = house.lane.send(&self.check) {
+            log::error!("no way to the listener: {error}");
+            return Err(Refusal::AnswerBroken.into());
+        }
+        match exchange(house, &entry.guest, terms, &visit) {
             Outcome::Answered { keep } => Ok(keep),
             Outcome::Refused(refusal) => Err(End::Refused(refusal)),
             Outcome::Cut => Err(End::Closed),

@@ -11,9 +11,8 @@ use rustix::net::{Shutdown, listen, shutdown, sockopt};
 
 use super::claim_check::make_token;
 use super::connection;
-use super::exchange::timespec;
 use super::gatehouse::Gatehouse;
-use super::lane::Lanes;
+use super::lane::Lane;
 use super::limits::Limits;
 use super::place::Place;
 use super::refusal::Refusal;
@@ -52,8 +51,8 @@ pub struct Gate {
 pub struct Figures {
     /// Client connections.
     pub connections: usize,
-    /// Open lanes, idle ones too.
-    pub lanes: usize,
+    /// Requests behind the gate whose answer has not gone.
+    pub requests: usize,
     /// Bytes of request bodies held.
     pub bodies_bytes: usize,
     /// Bytes reserved for answers that slow clients have not taken.
@@ -64,10 +63,7 @@ pub struct Figures {
 
 impl Gate {
     /// Starts accepting on `listener`, and gives the tiny_http server that hands out claim checks, for which [`Visits::arrival`]
-    /// gives the requests. A receiver must be free soon, or no new lane is proved: it hands long calls on.
-    ///
-    /// An answer is written whole and flushed (tiny_http's writer buffers and does not flush when dropped), with
-    /// `Content-Length` or chunked. The request is dropped once answered: its lane waits for it.
+    /// gives the requests.
     ///
     /// # Errors
     /// No socket could be made, or the system gave no random bytes.
@@ -88,7 +84,7 @@ impl Gate {
             // Its drop panics on a socket without a path, so it lasts as long as the process.
             mem::forget(Arc::clone(&server));
         }
-        let house = Arc::new(Gatehouse::new(limits.clone(), Lanes::new(place, &limits)));
+        let house = Arc::new(Gatehouse::new(limits, Lane::open(place)?));
         let (doors, clients) = (Arc::clone(&listener), Arc::clone(&house));
         thread::Builder::new()
             .name("gate".into())
@@ -132,7 +128,7 @@ impl Gate {
     pub fn figures(&self) -> Figures {
         Figures {
             connections: self.house.open_count(),
-            lanes: self.house.lanes.open_count(),
+            requests: self.house.admissions.given(),
             bodies_bytes: self.house.bodies.held(),
             answers_bytes: self.house.answers.held(),
             turned_away: self.house.turned_away.load(Ordering::Relaxed),
@@ -147,7 +143,7 @@ impl Drop for Gate {
         // server, the thread waits for ever, without cost.
         if let Some(server) = self.server.take().and_then(Arc::into_inner) {
             drop(server);
-            self.house.lanes.nudge();
+            self.house.lane.nudge();
         }
     }
 }
@@ -170,14 +166,7 @@ fn accept(listener: &TcpListener, house: &Arc<Gatehouse>) {
     let turning_away = Arc::new(AtomicUsize::new(0));
     let mut failing = false;
     while !house.is_closing() {
-        // Lanes may be opened while no client comes, so the reserve is held only after one has.
-        let time = house.limits.lane_idle_time;
-        let _ = poll(
-            &mut [PollFd::new(listener, PollFlags::IN)],
-            timespec(Some(time)).as_ref(),
-        );
-        house.lanes.close_idle(time);
-        let hold = house.lanes.reserve.hold();
+        let _ = poll(&mut [PollFd::new(listener, PollFlags::IN)], None);
         match listener.accept() {
             Ok((stream, address)) => {
                 failing = false;
@@ -196,7 +185,6 @@ fn accept(listener: &TcpListener, house: &Arc<Gatehouse>) {
                 if !mem::replace(&mut failing, true) {
                     log::warn!("cannot accept connections for now: {error}");
                 }
-                drop(hold);
                 thread::sleep(ACCEPT_PAUSE);
             }
         }

@@ -1,21 +1,18 @@
-//! One request's way behind the gate and its answer's way back, on one thread that watches both sockets: a slow client does
-//! not hold the call behind it, and a client that leaves is noticed.
+//! The gate's side of an answer, on one thread that watches client and answer: a slow client does not hold the call behind it, and
+//! a client that leaves is noticed.
 
-use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use super::gatehouse::Gatehouse;
+use super::gatehouse::{Gatehouse, Guest};
 use super::head::Terms;
-use super::lane::Lane;
 use super::refusal::Refusal;
 use super::relay::Relay;
-use super::short_way::{Phase, ShortWay};
 use super::visits::Visit;
+use super::way::{Phase, Way};
 
 /// In place of `write_stall` while the allowance for answers is used up.
 const STARVED_STALL: Duration = Duration::from_secs(1);
@@ -47,55 +44,44 @@ enum Passed {
     Answered,
     /// The client has it, and was silent for too long.
     Silent,
-    /// It comes over the lane.
-    Over(Lane),
-    Left(Option<Lane>, Failure),
+    /// It makes the detour.
+    Long,
+    Left(Failure),
 }
 
 struct Exchange<'a> {
     house: &'a Gatehouse,
-    client: &'a TcpStream,
+    guest: &'a Guest,
     relay: Relay,
     asked_at: Instant,
     /// When the client closed its sending side. Some do so and wait for the answer; most have left.
     half_closed: Option<Instant>,
 }
 
-/// Relays the answer to the request whose claim check went over `lane` to `client`.
-pub(super) fn exchange(
-    house: &Gatehouse,
-    client: &TcpStream,
-    terms: Terms,
-    visit: &Visit,
-    lane: Lane,
-) -> Outcome {
+/// Waits for the answer to a request whose claim check was sent, and relays it if it makes the detour.
+pub(super) fn exchange(house: &Gatehouse, guest: &Guest, terms: Terms, visit: &Visit) -> Outcome {
     let mut exchange = Exchange {
         house,
-        client,
+        guest,
         relay: Relay::new(terms, &house.answers),
         asked_at: Instant::now(),
         half_closed: None,
     };
-    let mut lane = match visit.way() {
-        None => lane,
-        Some(way) => match exchange.await_short(way, lane) {
-            Passed::Answered => return Outcome::Answered { keep: true },
-            Passed::Silent => return Outcome::Cut,
-            Passed::Over(lane) => lane,
-            // The lane is cut only after its call was told why.
-            Passed::Left(_lane, failure) => return exchange.fail(failure, visit),
-        },
-    };
-    lane.carry();
-    // The same here.
-    if let Err(failure) = exchange.fetch(&lane.stream) {
+    let way = visit.way();
+    match exchange.await_short(way) {
+        Passed::Answered => return Outcome::Answered { keep: true },
+        Passed::Silent => return Outcome::Cut,
+        Passed::Long => {}
+        Passed::Left(failure) => return exchange.fail(failure, visit),
+    }
+    // Cut only after its call was told why.
+    let mut detour = None;
+    if let Err(failure) = exchange.fetch(way, &mut detour) {
         return exchange.fail(failure, visit);
     }
-    // A client that is slow to take the rest does not hold the lane.
-    match exchange.relay.spoils_lane() {
-        true => drop(lane),
-        false => lane.give_back(),
-    }
+    drop(detour);
+    // A client that is slow to take the rest does not keep others waiting.
+    way.release();
     match exchange.deliver() {
         Ok(()) => Outcome::Answered {
             keep: exchange.relay.keeps_client(),
@@ -105,48 +91,28 @@ pub(super) fn exchange(
 }
 
 impl Exchange<'_> {
-    /// Waits until the answer has gone the short way and the client goes on, or until it has to come over the lane.
-    fn await_short(&mut self, way: &ShortWay, lane: Lane) -> Passed {
-        let socket = Arc::clone(&lane.stream);
-        let give_back = |lane: Option<Lane>| {
-            if let Some(lane) = lane {
-                lane.give_back();
-            }
-        };
-        let (mut waited, mut own) = match way.lend(lane) {
-            Ok(()) => (self.wait_short(way, &socket), None),
-            Err(lane) => (Ok(()), Some(lane)),
-        };
+    /// Waits until the answer has gone the short way and the client goes on, or until it has to make the detour.
+    fn await_short(&mut self, way: &Way) -> Passed {
         loop {
-            let (phase, lent) = way.close();
-            let lane = own.take().or(lent);
-            return match (phase, lane, waited) {
-                (Phase::Stream, lane, Ok(())) => {
-                    give_back(lane);
-                    waited = self.wait_short(way, &socket);
-                    continue;
-                }
+            let waited = self.wait_short(way);
+            return match (way.close(), waited) {
+                (Phase::Stream, Ok(())) => continue,
                 // Nothing else may be said within a stream.
-                (Phase::Stream, lane, Err(_)) => Passed::Left(lane, Failure::ClientLeft),
-                (Phase::Short(_), lane, waited) => {
-                    give_back(lane);
-                    waited.map_or(Passed::Silent, |()| Passed::Answered)
-                }
-                (_, lane, Err(failure)) => Passed::Left(lane, failure),
-                (Phase::Partly(left), Some(lane), Ok(())) => {
+                (Phase::Stream, Err(_)) => Passed::Left(Failure::ClientLeft),
+                (Phase::Short(_), waited) => waited.map_or(Passed::Silent, |()| Passed::Answered),
+                (_, Err(failure)) => Passed::Left(failure),
+                (Phase::Partly(left), Ok(())) => {
                     self.relay.resume(left);
-                    Passed::Over(lane)
+                    Passed::Long
                 }
-                (Phase::Open | Phase::Long, Some(lane), Ok(())) => Passed::Over(lane),
-                // Nobody else takes the lane of an answer that has not gone.
-                (_, None, Ok(())) => Passed::Left(None, Failure::Server(Refusal::AnswerBroken)),
+                (Phase::Open | Phase::Long | Phase::Over, Ok(())) => Passed::Long,
             };
         }
     }
 
-    /// Until there is something on one of the sockets, or the time is up: of the connection, after the answer; before it, of
-    /// waiting in this way. A stream has no such time.
-    fn wait_short(&mut self, way: &ShortWay, lane: &UnixStream) -> Result<(), Failure> {
+    /// Until the client does something or the answer makes the detour, or the time is up: of the connection, after the answer;
+    /// before it, of waiting in this way. A stream has no such time.
+    fn wait_short(&mut self, way: &Way) -> Result<(), Failure> {
         let house = self.house;
         let limits = &house.limits;
         loop {
@@ -155,7 +121,8 @@ impl Exchange<'_> {
                 Phase::Short(at) => limits.idle_time.saturating_sub(at.elapsed()),
                 // Nothing wakes this thread when a stream ends; it is in time to count the idle time from then on.
                 Phase::Stream => limits.idle_time.max(TALKER_TIME),
-                _ => limits
+                Phase::Partly(_) | Phase::Long | Phase::Over => return Ok(()),
+                Phase::Open => limits
                     .idle_time
                     .min(limits.answer_time)
                     .saturating_sub(self.asked_at.elapsed()),
@@ -167,27 +134,24 @@ impl Exchange<'_> {
                 };
             }
             let mut sockets = [
-                PollFd::new(self.client, PollFlags::IN | PollFlags::RDHUP),
-                PollFd::new(lane, PollFlags::IN),
+                PollFd::new(&self.guest.stream, PollFlags::IN | PollFlags::RDHUP),
+                PollFd::new(&self.guest.woken, PollFlags::IN),
             ];
-            // Past its lane, an answer has nothing to do with what happens there.
-            let count = match phase {
-                Phase::Short(_) | Phase::Stream => 1,
-                Phase::Open | Phase::Partly(_) | Phase::Long => 2,
-            };
-            let watched = sockets.get_mut(..count).unwrap_or_default();
-            match poll(watched, timespec(Some(time)).as_ref()) {
+            match poll(&mut sockets, timespec(Some(time)).as_ref()) {
                 Ok(0) | Err(Errno::INTR) => continue,
                 Ok(_) => {}
                 Err(_) => return Err(Failure::Server(Refusal::AnswerBroken)),
             }
-            let [client, _] = sockets.map(|socket| socket.revents());
+            let [client, woken] = sockets.map(|socket| socket.revents());
+            if !woken.is_empty() {
+                self.guest.settle();
+            }
             if client.intersects(PollFlags::HUP | PollFlags::ERR) {
                 return Err(Failure::ClientLeft);
             }
             match way.phase() {
-                // The lane has its next request already.
-                Phase::Short(_) | Phase::Stream if client.is_empty() => {}
+                // Woken for the request before.
+                Phase::Open | Phase::Short(_) | Phase::Stream if client.is_empty() => {}
                 Phase::Stream => self.outlast(way, client)?,
                 _ => return Ok(()),
             }
@@ -196,10 +160,8 @@ impl Exchange<'_> {
 
     /// Waits for the end of a stream whose client is not just silent: it has closed its sending side, or sends what only the
     /// end of the stream allows to read.
-    fn outlast(&mut self, way: &ShortWay, client: PollFlags) -> Result<(), Failure> {
-        if client.contains(PollFlags::RDHUP) {
-            self.half_closed.get_or_insert_with(Instant::now);
-        }
+    fn outlast(&mut self, way: &Way, client: PollFlags) -> Result<(), Failure> {
+        self.note_half_close(client);
         let time = match self.half_closed {
             Some(since) => self
                 .house
@@ -214,39 +176,49 @@ impl Exchange<'_> {
         }
     }
 
-    /// Reads the answer to its end. The client gets of it what it takes meanwhile.
-    fn fetch(&mut self, lane: &UnixStream) -> Result<(), Failure> {
+    /// Reads the answer to its end, once its `detour` is there. The client gets of it what it takes meanwhile.
+    fn fetch(&mut self, way: &Way, detour: &mut Option<UnixStream>) -> Result<(), Failure> {
+        let detour = loop {
+            if let Some(begun) = way.take_detour() {
+                break &*detour.insert(begun);
+            }
+            if way.phase() == Phase::Over {
+                return Err(Failure::Server(Refusal::AnswerBroken));
+            }
+            let [_, client] = self.wait([
+                PollFd::new(&self.guest.woken, PollFlags::IN),
+                PollFd::new(&self.guest.stream, self.half_close()),
+            ])?;
+            self.guest.settle();
+            self.note_half_close(client);
+        };
         loop {
             if self.relay.is_broken() {
                 self.deliver()?;
                 return Err(Failure::Server(Refusal::AnswerBroken));
             }
             let reading = self.relay.wants_more();
-            let mut at_lane = PollFlags::empty();
-            at_lane.set(PollFlags::IN, reading);
-            let mut at_client = PollFlags::empty();
-            at_client.set(PollFlags::RDHUP, self.half_closed.is_none());
+            let mut at_detour = PollFlags::empty();
+            at_detour.set(PollFlags::IN, reading);
+            let mut at_client = self.half_close();
             at_client.set(PollFlags::OUT, self.relay.is_pending());
-            let sockets = [
-                PollFd::new(lane, at_lane),
-                PollFd::new(self.client, at_client),
-            ];
-            let [lane_now, client_now] = self.wait(sockets)?;
+            let [detour_now, client_now] = self.wait([
+                PollFd::new(detour, at_detour),
+                PollFd::new(&self.guest.stream, at_client),
+            ])?;
 
-            if client_now.contains(PollFlags::RDHUP) {
-                self.half_closed.get_or_insert_with(Instant::now);
-            }
-            if reading && lane_now.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
-                self.relay.read(lane, self.house.is_closing());
+            self.note_half_close(client_now);
+            if reading && detour_now.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
+                self.relay.read(detour, self.house.is_closing());
                 if self.relay.is_read() {
                     return Ok(());
                 }
-            } else if lane_now.intersects(PollFlags::HUP | PollFlags::ERR) {
+            } else if detour_now.intersects(PollFlags::HUP | PollFlags::ERR) {
                 self.relay.break_off();
             }
             if self.relay.is_pending() {
                 self.relay
-                    .send(self.client)
+                    .send(&self.guest.stream)
                     .map_err(|_| Failure::ClientLeft)?;
             }
         }
@@ -256,10 +228,10 @@ impl Exchange<'_> {
     fn deliver(&mut self) -> Result<(), Failure> {
         while self.relay.is_pending() {
             self.relay
-                .send(self.client)
+                .send(&self.guest.stream)
                 .map_err(|_| Failure::ClientLeft)?;
             if self.relay.is_pending() {
-                self.wait([PollFd::new(self.client, PollFlags::OUT)])?;
+                self.wait([PollFd::new(&self.guest.stream, PollFlags::OUT)])?;
             }
         }
         Ok(())
@@ -267,13 +239,28 @@ impl Exchange<'_> {
 
     fn fail(&self, failure: Failure, visit: &Visit) -> Outcome {
         visit.depart();
+        visit.way().leave();
         match failure {
             Failure::Server(refusal) if self.relay.began().is_none() => Outcome::Refused(refusal),
             _ => {
                 // Who writes to the client past this thread holds its socket, too.
-                let _ = self.client.shutdown(Shutdown::Both);
+                self.guest.cut();
                 Outcome::Cut
             }
+        }
+    }
+
+    /// What is to be told of a client that has not closed its sending side yet.
+    fn half_close(&self) -> PollFlags {
+        match self.half_closed {
+            None => PollFlags::RDHUP,
+            Some(_) => PollFlags::empty(),
+        }
+    }
+
+    fn note_half_close(&mut self, client: PollFlags) {
+        if client.contains(PollFlags::RDHUP) {
+            self.half_closed.get_or_insert_with(Instant::now);
         }
     }
 

@@ -1,13 +1,17 @@
-//! What all connections of one gate share: the limits, the counts, the lanes, and the list of who is in.
+//! What all connections of one gate share: the limits, the counts, the lane, and the list of who is in.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, Shutdown, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustix::event::{EventfdFlags, eventfd};
+
+use super::admission::Admissions;
 use super::allowance::Allowance;
-use super::lane::Lanes;
+use super::lane::Lane;
 use super::limits::Limits;
 use super::refusal::Refusal;
 use super::visits::Visits;
@@ -18,7 +22,8 @@ const CUT_TIME: Duration = Duration::from_secs(1);
 /// Shared by the threads of one gate.
 pub(super) struct Gatehouse {
     pub(super) limits: Limits,
-    pub(super) lanes: Arc<Lanes>,
+    pub(super) lane: Lane,
+    pub(super) admissions: Arc<Admissions>,
     pub(super) visits: Visits,
     pub(super) bodies: Arc<Allowance>,
     pub(super) answers: Arc<Allowance>,
@@ -39,6 +44,8 @@ struct Guests {
 pub(super) struct Guest {
     pub(super) stream: TcpStream,
     pub(super) address: SocketAddr,
+    /// Readable when an answer makes the detour to the gate's thread.
+    pub(super) woken: OwnedFd,
     /// Nothing of a request has arrived since the last answer.
     idle: AtomicBool,
 }
@@ -51,9 +58,10 @@ pub(super) struct Entry {
 }
 
 impl Gatehouse {
-    pub(super) fn new(limits: Limits, lanes: Lanes) -> Gatehouse {
+    pub(super) fn new(limits: Limits, lane: Lane) -> Gatehouse {
         Gatehouse {
-            lanes: Arc::new(lanes),
+            lane,
+            admissions: Arc::new(Admissions::new(&limits)),
             visits: Visits::default(),
             bodies: Arc::new(Allowance::new(limits.bodies_bytes)),
             answers: Arc::new(Allowance::new(limits.answers_bytes)),
@@ -72,6 +80,9 @@ impl Gatehouse {
         address: SocketAddr,
     ) -> Result<Entry, (TcpStream, Refusal)> {
         let peer = counted_as(address.ip());
+        let Ok(woken) = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK) else {
+            return Err((stream, Refusal::ConnectionsTaken));
+        };
         let mut guests = self.lock();
         if guests.open.len() >= self.limits.connections {
             return Err((stream, Refusal::ConnectionsTaken));
@@ -86,6 +97,7 @@ impl Gatehouse {
         let guest = Arc::new(Guest {
             stream,
             address,
+            woken,
             idle: AtomicBool::new(true),
         });
         guests.open.insert(number, Arc::clone(&guest));
@@ -139,8 +151,6 @@ impl Gatehouse {
                 Err(poisoned) => poisoned.into_inner().0,
             };
         }
-        drop(guests);
-        self.lanes.close_all_idle();
     }
 
     fn lock(&self) -> MutexGuard<'_, Guests> {
@@ -153,6 +163,17 @@ impl Guest {
     /// Ends whatever its thread waits for.
     pub(super) fn cut(&self) {
         let _ = self.stream.shutdown(Shutdown::Both);
+    }
+
+    /// Wakes its thread, if that waits for an answer.
+    pub(super) fn wake(&self) {
+        // The counter cannot be full.
+        let _ = rustix::io::write(&self.woken, &1_u64.to_ne_bytes());
+    }
+
+    /// Forgets that its thread was woken.
+    pub(super) fn settle(&self) {
+        let _ = rustix::io::read(&self.woken, &mut [0; 8]);
     }
 
     /// Marks the time between two requests; `false` if the gate closes and there shall be no other.

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors a lane takes: our end, and tiny_http's reading and writing end.
-const DESCRIPTORS_PER_LANE: usize = 3;
+/// Descriptors of a client's connection: its socket, and what wakes its thread.
+const DESCRIPTORS_PER_CONNECTION: usize = 2;
+/// Descriptors of a request whose answer makes the detour.
+const DESCRIPTORS_PER_REQUEST: usize = 2;
 /// Descriptors left to the rest of the process: calls to Mixpanel, the log, the sandbox.
 const DESCRIPTORS_ELSEWHERE: usize = 256;
 const CONNECTIONS_MIN: usize = 8;
-const LANES_MIN: usize = 4;
+const REQUESTS_MIN: usize = 4;
 
 /// How much of everything a peer, or all of them, may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,13 +42,11 @@ pub struct Limits {
     pub delivery_time: Duration,
     /// A client that has closed its sending side and waits for an answer, or hears a stream; then it counts as gone.
     pub half_close_time: Duration,
-    /// Requests at once behind the gate, with those streams that do not go past their lane. One more waits.
-    pub lanes: usize,
-    /// A lane without a request; then it is closed, but for a few.
-    pub lane_idle_time: Duration,
-    /// Requests that wait for a lane. One more is answered 503.
+    /// Requests at once behind the gate, with those streams that make the detour. One more waits.
+    pub requests: usize,
+    /// Requests that wait. One more is answered 503.
     pub waiting: usize,
-    /// A request's wait for a lane; then 503.
+    /// A request's wait; then 503.
     pub waiting_time: Duration,
     /// Bytes of request bodies held at once over all connections, from their arrival until the server is through with them; a
     /// body that would pass it is answered 503.
@@ -72,8 +72,7 @@ impl Default for Limits {
             answer_time: Duration::from_secs(15 * 60),
             delivery_time: Duration::from_secs(120),
             half_close_time: Duration::from_secs(1),
-            lanes: 512,
-            lane_idle_time: Duration::from_secs(5),
+            requests: 512,
             waiting: 256,
             waiting_time: Duration::from_secs(10),
             bodies_bytes: 64 * 1024 * 1024,
@@ -88,22 +87,23 @@ impl Limits {
         self.bodies_bytes - self.bodies_bytes / 4
     }
 
-    /// Lowers `connections` and `lanes` in proportion until they fit `descriptors`: tiny_http stops accepting for ever
-    /// at its first failed `accept`, so the process must not run out.
+    /// Lowers `connections` and `requests` in proportion until they fit `descriptors`, so that who was let in is not left without
+    /// an answer for want of one.
     pub(super) fn fitted(mut self, descriptors: usize) -> Limits {
         let elsewhere = DESCRIPTORS_ELSEWHERE.min(descriptors / 2);
         let available = descriptors - elsewhere;
         let wanted = self.descriptors();
         if wanted > available {
             self.connections = (self.connections * available / wanted).max(CONNECTIONS_MIN);
-            self.lanes = (self.lanes * available / wanted).max(LANES_MIN);
+            self.requests = (self.requests * available / wanted).max(REQUESTS_MIN);
         }
         self
     }
 
     fn descriptors(&self) -> usize {
         self.connections
-            .saturating_add(self.lanes.saturating_mul(DESCRIPTORS_PER_LANE))
+            .saturating_mul(DESCRIPTORS_PER_CONNECTION)
+            .saturating_add(self.requests.saturating_mul(DESCRIPTORS_PER_REQUEST))
             .max(1)
     }
 
@@ -135,7 +135,7 @@ impl Limits {
             log::warn!(
                 "the limit of {raised} open files allows {} connections and {} requests at once",
                 fitted.connections,
-                fitted.lanes
+                fitted.requests
             );
         }
         fitted
@@ -147,14 +147,17 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(descriptors: usize, connections: usize, lanes: usize) {
+    fn check(descriptors: usize, connections: usize, requests: usize) {
         let limits = Limits {
             connections: 1000,
-            lanes: 100,
+            requests: 100,
             ..Limits::default()
         };
         let fitted = limits.fitted(descriptors);
-        assert_eq!((fitted.connections, fitted.lanes), (connections, lanes));
+        assert_eq!(
+            (fitted.connections, fitted.requests),
+            (connections, requests)
+        );
     }
 
     #[test]
@@ -164,11 +167,11 @@ mod tests {
 
     #[test]
     fn few_descriptors_lower_both_in_proportion() {
-        check(1024, 590, 59);
+        check(1024, 349, 34);
     }
 
     #[test]
     fn very_few_descriptors_leave_the_least_that_works() {
-        check(16, CONNECTIONS_MIN, LANES_MIN);
+        check(16, CONNECTIONS_MIN, REQUESTS_MIN);
     }
 }

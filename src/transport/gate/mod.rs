@@ -2,10 +2,10 @@
 //! request can end the process, and it has no limits and no deadlines.
 //!
 //! A client's connection has a thread ([`Limits::connections`] of them at most). Each request is read whole, strictly and within
-//! limits, and kept ([`Visits`]); a claim check for it goes over a lane, a Unix socket that only this process can reach, to
+//! limits, and kept ([`Visits`]); a claim check for it goes over the lane, a Unix socket that only this process can reach, to
 //! tiny_http's listener, which hands it to a worker; who has it gets the request ([`Arrival`]). No byte of a client's goes through
-//! tiny_http. The answer comes back over the lane, or goes straight to the client ([`Writer`], [`Stream`]). While
-//! it is awaited, the gate notices that the client leaves, cuts the lane, and says so to the call.
+//! tiny_http. The answer goes from the worker straight to the client ([`Writer`], [`Stream`]), or, where that does not do, by a
+//! detour over the gate's thread. While it is awaited, the gate notices that the client leaves, and says so to the call.
 //!
 //! | file | what is in it |
 //! | --- | --- |
@@ -14,13 +14,14 @@
 //! | `connection` | the loop of one client |
 //! | `head`, `target`, `chunks` | RFC 9112, strictly |
 //! | `arrival`, `claim_check`, `visits` | what the side behind the gate learns of a request and its client, and how |
-//! | `exchange`, `relay`, `answer` | an answer on its way out, and the watch over its client |
-//! | `short_way`, `stream` | an answer on its way past the lane, whole or event by event |
-//! | `lane`, `place`, `reserve` | the connections to tiny_http, the socket they go to, and what is kept back for them |
-//! | `limits`, `allowance`, `refusal` | what may be taken, what is, and what is said when it is too much |
+//! | `lane`, `place` | the connection to tiny_http, and the socket it goes to |
+//! | `way`, `stream` | an answer on its way to the client, whole or event by event |
+//! | `exchange`, `relay`, `answer` | the detour, and the watch over the client |
+//! | `limits`, `admission`, `allowance`, `refusal` | what may be taken, what is, and what is said when it is too much |
 //!
 //! Its tests with sockets are in `tests/integration/gate.rs`.
 
+mod admission;
 mod allowance;
 mod answer;
 mod arrival;
@@ -36,15 +37,14 @@ mod limits;
 mod place;
 mod refusal;
 mod relay;
-mod reserve;
-mod short_way;
 mod stream;
 mod target;
 mod visits;
+mod way;
 
 pub use arrival::{Arrival, Body, Peer};
 pub use entrance::{Figures, Gate};
 pub use limits::Limits;
-pub use short_way::Writer;
 pub use stream::Stream;
 pub use visits::{Visits, Watch};
+pub use way::Writer;

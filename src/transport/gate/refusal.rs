@@ -27,7 +27,7 @@ pub(super) enum Refusal {
     ConnectionsTaken,
     PeerTakesTooMany,
     BodiesHeld,
-    LanesTaken,
+    RequestsTaken,
 }
 
 impl Refusal {
@@ -44,7 +44,7 @@ impl Refusal {
             Refusal::ConnectionsTaken
             | Refusal::PeerTakesTooMany
             | Refusal::BodiesHeld
-            | Refusal::LanesTaken => 503,
+            | Refusal::RequestsTaken => 503,
             Refusal::AnswerLate => 504,
             Refusal::UnknownVersion => 505,
         }
@@ -108,7 +108,7 @@ impl fmt::Display for Refusal {
                 "your address has too many connections open; close some, then try again"
             }
             Refusal::BodiesHeld => "too many large requests at once; try again in a moment",
-            Refusal::LanesTaken => "too many requests at once; try again in a moment",
+            Refusal::RequestsTaken => "too many requests at once; try again in a moment",
         })
     }
 }

@@ -1,4 +1,4 @@
-//! An answer between its lane and its client: the bytes held, what of them is sent, and what has to be changed on the way.
+//! An answer that makes the detour, on its way to the client: the bytes held, what of them is sent, and what has to be changed on the way.
 
 use std::io;
 use std::net::TcpStream;
@@ -35,10 +35,8 @@ pub(super) struct Relay {
     filled: bool,
     /// The allowance is used up: nothing more is read until the client takes something.
     starved: bool,
-    /// The lane broke off, or the answer cannot be relayed.
+    /// The answer broke off, or the answer cannot be relayed.
     broken: bool,
-    /// There were bytes behind the answer's end.
-    excess: bool,
     keep: bool,
     /// When the head was read.
     began: Option<Instant>,
@@ -59,7 +57,6 @@ impl Relay {
             filled: false,
             starved: false,
             broken: false,
-            excess: false,
             keep: terms.keep,
             began: None,
             progress: Instant::now(),
@@ -105,12 +102,6 @@ impl Relay {
         self.broken
     }
 
-    /// The lane cannot serve another request.
-    pub(super) fn spoils_lane(&self) -> bool {
-        // A body that answers HEAD by mistake would be taken for the next answer.
-        self.excess || self.broken || self.terms.bodiless
-    }
-
     /// The client's connection can serve another request.
     pub(super) fn keeps_client(&self) -> bool {
         self.keep
@@ -120,7 +111,7 @@ impl Relay {
         self.broken = true;
     }
 
-    /// Whether the lane should be read. A stream that has nothing to say, and an answer that has not begun, may stay so for
+    /// Whether more should be read. A stream that has nothing to say, and an answer that has not begun, may stay so for
     /// long: they hold no buffer, and [`Relay::read`] makes one.
     pub(super) fn wants_more(&mut self) -> bool {
         let has_begun = self.head.is_some() && !self.is_stream();
@@ -168,14 +159,14 @@ impl Relay {
         true
     }
 
-    /// Reads once from the lane. `last`: the client's connection shall end with this answer.
-    pub(super) fn read(&mut self, lane: &UnixStream, last: bool) {
+    /// Reads once from the detour. `last`: the client's connection shall end with this answer.
+    pub(super) fn read(&mut self, detour: &UnixStream, last: bool) {
         if self.bytes.capacity() == 0 {
             self.make_room();
         }
         let start = self.bytes.len();
         let was_pending = self.is_pending();
-        match recv(lane, spare_capacity(&mut self.bytes), RecvFlags::empty()) {
+        match recv(detour, spare_capacity(&mut self.bytes), RecvFlags::empty()) {
             Ok((0, _)) => self.broken = true,
             Ok(_) => {
                 self.filled = self.bytes.len() == self.bytes.capacity();
@@ -246,7 +237,6 @@ impl Relay {
             self.bytes.truncate(start);
             return Err(Broken);
         };
-        self.excess |= count < new.len();
         self.bytes.truncate(start + count);
         if unchunked {
             self.bytes.truncate(start);
@@ -276,7 +266,7 @@ mod tests {
         };
         let allowance = Arc::new(Allowance::new(0));
         let mut relay = Relay::new(terms, &allowance);
-        let (mut writer, lane) = UnixStream::pair().unwrap();
+        let (mut writer, detour) = UnixStream::pair().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let mut reader = listener.accept().unwrap().0;
@@ -285,7 +275,7 @@ mod tests {
         assert_eq!(relay.bytes.capacity(), 0);
         for part in [HEAD, EVENT, EVENT] {
             writer.write_all(part.as_bytes()).unwrap();
-            relay.read(&lane, false);
+            relay.read(&detour, false);
             assert!(relay.wants_more());
             assert_eq!(relay.bytes, part.as_bytes());
             relay.send(&client).unwrap();

@@ -1,8 +1,10 @@
 //! An event stream on its way to the client: whoever has something to say writes it straight to the client's socket, and waits
-//! if the client is slow; so an open stream takes neither a lane nor a buffer. That the client leaves is noticed by the gate's
-//! thread, as ever. Streams whose head has to be changed, or that began too late, go over their lane.
+//! if the client is slow; so an open stream takes no buffer. That the client leaves is noticed by the gate's
+//! thread, as ever. Streams whose head has to be changed, or that began too late, make the
+//! detour.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,30 +13,30 @@ use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
 
 use super::exchange::timespec;
-use super::short_way::{Phase, ShortWay};
+use super::way::{Phase, Way};
 
 /// What the rest of an answer is written on that [`super::Writer::begin`] has begun. Dropped without [`Stream::end`], it cuts a
 /// client whose answer can have no end any more.
 pub struct Stream(Road);
 
 enum Road {
-    Lane(Box<dyn Write + Send>),
+    Long(UnixStream),
     Short(Direct),
 }
 
 /// To the client's own socket.
 struct Direct {
-    way: Arc<ShortWay>,
+    way: Arc<Way>,
     /// When the client last took something.
     taken: Instant,
 }
 
 impl Stream {
-    pub(super) fn over_lane(lane: Box<dyn Write + Send>) -> Stream {
-        Stream(Road::Lane(lane))
+    pub(super) fn long(detour: UnixStream) -> Stream {
+        Stream(Road::Long(detour))
     }
 
-    pub(super) fn past_lane(way: Arc<ShortWay>) -> Stream {
+    pub(super) fn short(way: Arc<Way>) -> Stream {
         let taken = Instant::now();
         Stream(Road::Short(Direct { way, taken }))
     }
@@ -43,11 +45,11 @@ impl Stream {
     ///
     /// # Errors
     ///
-    /// The client has gone, or has taken nothing for [`super::Limits::write_stall`] and was cut; or what is behind the gate is
-    /// closed. Then nothing more can be written.
+    /// The client has gone, or has taken nothing for [`super::Limits::write_stall`] and was cut. Then nothing more can
+    /// be written.
     pub fn write(&mut self, chunks: &[u8]) -> io::Result<()> {
         match &mut self.0 {
-            Road::Lane(lane) => write_and_flush(lane, chunks),
+            Road::Long(detour) => detour.write_all(chunks),
             Road::Short(direct) => direct.write(chunks),
         }
     }
@@ -59,7 +61,7 @@ impl Stream {
     /// As [`Stream::write`].
     pub fn offer(&mut self, chunk: &[u8]) -> io::Result<()> {
         match &mut self.0 {
-            Road::Lane(lane) => write_and_flush(lane, chunk),
+            Road::Long(detour) => detour.write_all(chunk),
             Road::Short(direct) => direct.offer(chunk),
         }
     }
@@ -140,9 +142,4 @@ impl Drop for Direct {
             self.way.guest.cut();
         }
     }
-}
-
-fn write_and_flush(lane: &mut dyn Write, bytes: &[u8]) -> io::Result<()> {
-    lane.write_all(bytes)?;
-    lane.flush()
 }

@@ -5,9 +5,11 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tiny_http::Response;
+
 use super::arrival::{Arrival, Peer};
 use super::claim_check::visit_of;
-use super::short_way::ShortWay;
+use super::way::Way;
 
 type Tell = Box<dyn FnOnce() + Send>;
 
@@ -42,7 +44,7 @@ pub struct Watch {
 pub(super) struct Visit {
     visits: Visits,
     visit: u64,
-    way: Option<Arc<ShortWay>>,
+    way: Arc<Way>,
 }
 
 impl Visits {
@@ -66,17 +68,20 @@ impl Visits {
         }
     }
 
-    /// The request for this claim check, once. `None` if no client has sent what tiny_http gives as a request (it is the gate's
-    /// own proof that a new lane works, or of a stranger on the socket behind the gate), or if the client has left already.
-    /// Answer those with 403 and do nothing else.
-    pub fn arrival(&self, check: &tiny_http::Request) -> Option<Arrival> {
-        let visit = visit_of(check)?;
+    /// The request for this claim check, once. `None` if its client has left already, or if it is no claim check: a stranger's on
+    /// the socket behind the gate, who is told so.
+    pub fn arrival(&self, check: tiny_http::Request) -> Option<Arrival> {
+        let Some(visit) = visit_of(&check) else {
+            let _ = check.respond(Response::empty(403));
+            return None;
+        };
+        // Nothing comes back over the lane, not even what tiny_http says of a request that was dropped.
+        drop(check.into_writer());
         self.lock().visits.get_mut(&visit)?.arrival.take()
     }
 
-    pub(super) fn enter(&self, arrival: Arrival) -> Visit {
+    pub(super) fn enter(&self, arrival: Arrival, way: Arc<Way>) -> Visit {
         let visit = arrival.peer.visit;
-        let way = arrival.way.clone();
         let present = Present {
             arrival: Some(arrival),
             watches: Vec::new(),
@@ -104,9 +109,9 @@ impl Visit {
         }
     }
 
-    /// The short way for its answer, if it may go that way.
-    pub(super) fn way(&self) -> Option<&ShortWay> {
-        self.way.as_deref()
+    /// The way of its answer.
+    pub(super) fn way(&self) -> &Way {
+        &self.way
     }
 }
 
@@ -132,18 +137,49 @@ impl fmt::Debug for Visits {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{TcpListener, TcpStream};
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use super::super::arrival;
+    use super::super::allowance::Allowance;
+    use super::super::arrival::Body;
     use super::super::claim_check::make_token;
     use super::super::claim_check::tests::received;
+    use super::super::gatehouse::Gatehouse;
+    use super::super::head::Head;
+    use super::super::lane::Lane;
+    use super::super::limits::Limits;
+    use super::super::place::Place;
+    use super::super::way::Writer;
     use super::*;
+
+    /// Any request, and the way of its answer.
+    fn arrival() -> (Arrival, Arc<Way>) {
+        let limits = Limits::default();
+        let (place, _listener) = Place::listen().unwrap();
+        let house = Gatehouse::new(limits.clone(), Lane::open(place).unwrap());
+        let house = Arc::new(house);
+        let doors = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(doors.local_addr().unwrap()).unwrap();
+        let address = client.local_addr().unwrap();
+        let Ok(entry) = house.enter(client, address) else {
+            panic!("there is room")
+        };
+        let Ok(admission) = house.admissions.admit() else {
+            panic!("here, too")
+        };
+        let guest = Arc::clone(&entry.guest);
+        let way = Arc::new(Way::new(Arc::clone(&house), guest, admission, true));
+        let head = Head::parse(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", &limits).unwrap();
+        let body = Body::new(Vec::new(), Arc::new(Allowance::new(0)).claim());
+        let writer = Writer::new(Arc::clone(&way));
+        (Arrival::new(address, head, body, writer), way)
+    }
 
     #[track_caller]
     fn check(expected: usize, act: impl FnOnce(Visit, Box<dyn Fn() -> Watch + '_>)) {
         let visits = Visits::default();
         let told = Arc::new(AtomicUsize::new(0));
-        let arrival = arrival::tests::arrival();
+        let (arrival, way) = arrival();
         let peer = arrival.peer;
         let watch = || {
             let told = Arc::clone(&told);
@@ -151,7 +187,7 @@ mod tests {
                 told.fetch_add(1, Ordering::Relaxed);
             })
         };
-        act(visits.enter(arrival), Box::new(watch));
+        act(visits.enter(arrival, way), Box::new(watch));
         assert_eq!(told.load(Ordering::Relaxed), expected);
     }
 
@@ -185,18 +221,18 @@ mod tests {
     fn a_request_is_handed_over_once_and_not_after_its_client_has_left() {
         make_token().unwrap();
         let visits = Visits::default();
-        let handed_over = |arrival: Arrival, before: fn(Visit) -> Option<Visit>| {
-            let check = received(arrival.peer.visit);
-            let _visit = before(visits.enter(arrival));
-            [visits.arrival(&check), visits.arrival(&check)].map(|arrival| arrival.is_some())
+        let handed_over = |before: fn(Visit) -> Option<Visit>| {
+            let (arrival, way) = arrival();
+            let number = arrival.peer.visit;
+            let _visit = before(visits.enter(arrival, way));
+            [(); 2].map(|()| visits.arrival(received(number)).is_some())
         };
-        let arrival = arrival::tests::arrival;
-        assert_eq!(handed_over(arrival(), Some), [true, false]);
-        let left = |visit: Visit| {
+        let leaves = |visit: Visit| {
             visit.depart();
             Some(visit)
         };
-        assert_eq!(handed_over(arrival(), left), [false, false]);
-        assert_eq!(handed_over(arrival(), |_| None), [false, false]);
+        assert_eq!(handed_over(Some), [true, false]);
+        assert_eq!(handed_over(leaves), [false, false]);
+        assert_eq!(handed_over(|_| None), [false, false]);
     }
 }

@@ -37,11 +37,11 @@ fn refuses(expected: &str, requests: &[&[u8]]) {
         stand.assert_serves();
     }
     stand.wait_until(|gate| gate.figures().connections == 0);
-    assert_eq!(stand.gate.figures().lanes, 1);
+    assert_eq!(stand.gate.figures().requests, 0);
 }
 
 #[test]
-fn requests_of_a_connection_are_answered_in_turn_over_one_lane() {
+fn requests_of_a_connection_are_answered_in_turn() {
     let stand = Stand::new(Limits::default());
     let mut client = stand.client();
     for number in 0..3 {
@@ -58,7 +58,7 @@ fn requests_of_a_connection_are_answered_in_turn_over_one_lane() {
             format!("POST /a?{number} [host=b:1; x-y=z] {{}}")
         );
     }
-    assert_eq!(stand.gate.figures().lanes, 1);
+    assert_eq!(stand.gate.figures().requests, 0);
 }
 
 #[test]
@@ -122,11 +122,6 @@ fn nothing_that_a_client_sends_goes_through_tiny_http() {
         "POST /check?q HTTP/1.1\r\nHost: a\r\nX: y\r\nContent-Length: 1\r\n\r\nb",
         "GET /token/visit [] None",
     );
-}
-
-#[test]
-fn a_request_is_handed_over_once() {
-    passes("GET /again HTTP/1.1\r\nHost: a\r\n\r\n", "nothing");
 }
 
 #[test]

@@ -114,9 +114,9 @@ fn loopback_is_exempt_from_the_connections_of_one_peer() {
 }
 
 #[test]
-fn a_request_past_the_lanes_waits_and_then_is_503() {
+fn a_request_too_many_waits_and_then_is_503() {
     let stand = Stand::new(Limits {
-        lanes: 1,
+        requests: 1,
         waiting_time: SHORT,
         ..Limits::default()
     });
@@ -130,9 +130,9 @@ fn a_request_past_the_lanes_waits_and_then_is_503() {
 }
 
 #[test]
-fn a_request_that_waits_for_a_lane_gets_the_next_that_comes_free() {
+fn a_request_that_waits_goes_on_when_another_is_over() {
     let stand = Stand::new(Limits {
-        lanes: 1,
+        requests: 1,
         ..Limits::default()
     });
     let mut hanging = stand.client();
@@ -147,7 +147,7 @@ fn a_request_that_waits_for_a_lane_gets_the_next_that_comes_free() {
 #[test]
 fn more_waiting_requests_than_allowed_are_503_at_once() {
     let stand = Stand::new(Limits {
-        lanes: 1,
+        requests: 1,
         waiting: 0,
         ..Limits::default()
     });
@@ -175,25 +175,26 @@ fn a_hundred_hanging_calls_do_not_delay_others() {
     for _ in 0..100 {
         assert_eq!(stand.next_event(), Event::Departed);
     }
-    stand.wait_until(|gate| gate.figures().lanes <= 1);
+    stand.wait_until(|gate| gate.figures().requests == 0);
 }
 
 #[test]
-fn lanes_that_are_not_needed_any_more_are_closed() {
-    let limits = Limits {
-        lane_idle_time: SHORT,
+fn requests_are_behind_the_gate_at_once() {
+    let stand = Stand::new(Limits {
+        requests: TOGETHER,
+        waiting: 0,
         ..Limits::default()
-    };
-    let stand = Stand::new(limits);
-    let mut clients: Vec<Client> = (0..TOGETHER).map(|_| stand.client()).collect();
-    for client in &mut clients {
-        client.send(&get("/together"));
+    });
+    for _ in 0..3 {
+        let mut clients: Vec<Client> = (0..TOGETHER).map(|_| stand.client()).collect();
+        for client in &mut clients {
+            client.send(&get("/together"));
+        }
+        for client in &mut clients {
+            assert_eq!(client.answer().body, "together");
+        }
+        stand.wait_until(|gate| gate.figures().requests == 0);
     }
-    for client in &mut clients {
-        assert_eq!(client.answer().body, "together");
-    }
-    stand.wait_until(|gate| gate.figures().lanes == 4);
-    stand.assert_serves();
 }
 
 #[test]
@@ -281,9 +282,9 @@ fn a_large_answer_that_nobody_reads_frees_its_writer_and_is_cut() {
 }
 
 #[test]
-fn a_reader_that_is_slow_does_not_hold_its_lane() {
+fn a_reader_that_is_slow_does_not_keep_others_waiting() {
     let stand = Stand::new(Limits {
-        lanes: 1,
+        requests: 1,
         ..Limits::default()
     });
     let mut client = stand.client();
@@ -455,14 +456,15 @@ fn a_body_that_the_server_does_not_read_does_not_confuse_the_next_request() {
 }
 
 #[test]
-fn answers_that_cannot_be_relayed_are_502_and_spoil_only_their_lane() {
+fn answers_that_cannot_be_relayed_or_do_not_come_are_502() {
     let stand = Stand::new(Limits::default());
-    assert_refused(&stand.send(&get("/nonsense")), "502");
-    assert_refused(&stand.send(&get("/endless")), "502");
+    for path in ["/nonsense", "/endless", "/panic"] {
+        assert_refused(&stand.send(&get(path)), "502");
+    }
+    let old = b"GET /panic HTTP/1.0\r\n\r\n";
+    assert_refused(&stand.send(old), "502");
     stand.assert_serves();
-    let mut client = stand.client();
-    client.send(&get("/panic"));
-    assert_eq!(client.answer().status, 500);
+    assert_eq!(stand.gate.figures().requests, 0);
 }
 
 #[test]
@@ -481,15 +483,11 @@ fn bytes_behind_an_answer_never_reach_a_client() {
 }
 
 #[test]
-fn a_lane_whose_answer_went_on_or_had_no_body_is_not_used_again() {
+fn a_body_that_answers_head_does_not_reach_the_next_request() {
     let stand = Stand::new(Limits::default());
     let mut client = stand.client();
-    client.send(&get("/twice"));
-    assert_eq!(client.answer().body, "a");
-    stand.wait_until(|gate| gate.figures().lanes == 0);
     client.send(b"HEAD /large?3 HTTP/1.1\r\nHost: a\r\n\r\n");
     client.read_to("Content-Length: 3\r\n\r\n");
-    stand.wait_until(|gate| gate.figures().lanes == 0);
     client.send(GET);
     assert_eq!(client.answer().body, "GET /fine [host=a] ");
 }

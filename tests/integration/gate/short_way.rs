@@ -1,4 +1,4 @@
-//! Whole answers that go past their lane.
+//! Whole answers that go the short way.
 
 use std::net::Shutdown;
 use std::time::Duration;
@@ -18,9 +18,9 @@ fn check_answer(client: &mut Client, length: usize) {
 }
 
 #[test]
-fn a_client_that_has_its_answer_holds_no_lane() {
+fn a_client_that_has_its_answer_keeps_no_other_waiting() {
     let stand = Stand::new(Limits {
-        lanes: 1,
+        requests: 1,
         ..Limits::default()
     });
     let mut clients: Vec<Client> = (0..8).map(|_| stand.client()).collect();
@@ -31,12 +31,12 @@ fn a_client_that_has_its_answer_holds_no_lane() {
             assert_eq!(stand.next_event(), Event::WriterFreed);
         }
     }
-    assert_eq!(stand.gate.figures().lanes, 1);
+    assert_eq!(stand.gate.figures().requests, 0);
     assert_eq!(stand.gate.figures().connections, clients.len());
 }
 
 #[test]
-fn what_a_client_does_not_take_at_once_follows_over_the_lane() {
+fn what_a_client_does_not_take_at_once_makes_the_detour() {
     let stand = Stand::new(Limits::default());
     let mut client = stand.client();
     for length in [LARGE, 1, LARGE] {
@@ -44,7 +44,7 @@ fn what_a_client_does_not_take_at_once_follows_over_the_lane() {
         check_answer(&mut client, length);
         assert_eq!(stand.next_event(), Event::WriterFreed);
     }
-    assert_eq!(stand.gate.figures().lanes, 1);
+    assert_eq!(stand.gate.figures().requests, 0);
 }
 
 #[test]

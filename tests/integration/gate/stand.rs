@@ -8,7 +8,7 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use mixpanel_mcp_server::transport::gate::{Arrival, Gate, Limits, Stream, Visits};
+use mixpanel_mcp_server::transport::gate::{Arrival, Gate, Limits, Stream, Visits, Writer};
 use tiny_http::{Request, Server};
 
 /// Longer than anything here takes; a test that waits so long has failed.
@@ -271,24 +271,29 @@ fn seen(check: &Request) -> String {
 }
 
 fn serve(
-    request: Request,
+    check: Request,
     visits: &Visits,
     events: &Sender<Event>,
     barrier: &Arc<Barrier>,
     release: &Arc<Barrier>,
 ) {
-    let Some(mut arrival) = visits.arrival(&request) else {
-        write(
-            request,
-            b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n",
-        );
+    let seen = seen(&check);
+    let Some(arrival) = visits.arrival(check) else {
         return;
     };
-    let (peer, method, url) = (arrival.peer, arrival.method, arrival.target.clone());
-    let (path, query) = url.split_once('?').unwrap_or((&url, ""));
+    let text = echo(&arrival);
+    let Arrival {
+        peer,
+        method,
+        target,
+        body,
+        writer,
+        ..
+    } = arrival;
+    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
     match path {
         "/hang" => {
-            let kept = Arc::new(Mutex::new(Some(request)));
+            let kept = Arc::new(Mutex::new(Some(writer)));
             events.send(Event::Arrived).unwrap();
             let told = events.clone();
             let (over, wait) = channel();
@@ -310,7 +315,7 @@ fn serve(
             let filler = query.parse().unwrap_or(0);
             let is_endless = path == "/stream" && filler > 0;
             thread::spawn(move || {
-                let mut writer = request.into_writer();
+                let mut writer = writer.by_hand().unwrap();
                 let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
                 let event = format!("data: {}\n\n", "x".repeat(filler));
                 let event = format!("{:x}\r\n{event}\r\n", event.len());
@@ -331,7 +336,6 @@ fn serve(
             });
         }
         "/events" | "/comments" | "/lasting" => {
-            let writer = arrival.writer(request);
             let (told, freed, release) = (events.clone(), events.clone(), Arc::clone(release));
             let (over, left) = channel();
             let watch = visits.watch(&peer, move || {
@@ -370,7 +374,7 @@ fn serve(
             });
         }
         "/end-stream" => {
-            write(request, b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n");
+            write(writer, b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n");
         }
         "/large" => {
             let length: usize = query.parse().unwrap();
@@ -379,14 +383,13 @@ fn serve(
             answer.resize(answer.len() + length, b'x');
             let freed = events.clone();
             thread::spawn(move || {
-                let mut writer = request.into_writer();
+                let mut writer = writer.by_hand().unwrap();
                 let _ = writer.write_all(&answer).and_then(|()| writer.flush());
                 let _ = freed.send(Event::WriterFreed);
             });
         }
         "/short" => {
             let length: usize = query.parse().unwrap();
-            let writer = arrival.writer(request);
             let freed = events.clone();
             thread::spawn(move || {
                 let _ = writer.finish(&head(length), "x".repeat(length).as_bytes());
@@ -394,7 +397,6 @@ fn serve(
             });
         }
         "/held" => {
-            let writer = arrival.writer(request);
             let release = Arc::clone(release);
             events.send(Event::Arrived).unwrap();
             thread::spawn(move || {
@@ -402,37 +404,28 @@ fn serve(
                 let _ = writer.finish(&head(4), b"held");
             });
         }
-        "/unread" => answer(request, method, "not read"),
-        "/again" => {
-            let text = match visits.arrival(&request) {
-                None => "nothing",
-                Some(_) => "the same request",
-            };
-            answer(request, method, text);
-        }
-        "/check" => {
-            let text = seen(&request);
-            answer(request, method, &text);
-        }
+        "/unread" => answer(writer, method, "not read"),
+        "/check" => answer(writer, method, &seen),
         "/keep" => {
-            answer(request, method, "kept");
+            answer(writer, method, "kept");
             release.wait();
+            drop(body);
         }
-        "/panic" => drop(request),
+        "/panic" => drop(writer),
         "/nonsense" => {
-            write(request, b"nonsense\r\n\r\n");
+            write(writer, b"nonsense\r\n\r\n");
         }
         "/endless" => {
-            write(request, b"HTTP/1.1 200 OK\r\n\r\n");
+            write(writer, b"HTTP/1.1 200 OK\r\n\r\n");
         }
         "/twice" => {
-            write(request, b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\naHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nb");
+            write(writer, b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\naHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nb");
         }
         "/late" => {
-            let mut writer = request.into_writer();
+            let mut writer = writer.by_hand().unwrap();
             let mut write = |text: &[u8]| writer.write_all(text).and_then(|()| writer.flush());
             let _ = write(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na");
-            // A watch on a request that is over is told at once; by then its lane is with the idle ones.
+            // A watch on a request that is over is told at once.
             let over = Arc::new(AtomicBool::new(false));
             while !over.load(Ordering::Relaxed) {
                 let over = Arc::clone(&over);
@@ -446,32 +439,31 @@ fn serve(
             let barrier = Arc::clone(barrier);
             thread::spawn(move || {
                 barrier.wait();
-                answer(request, method, "together");
+                answer(writer, method, "together");
             });
         }
-        "/peer" => answer(request, method, &peer.address.to_string()),
+        "/peer" => answer(writer, method, &peer.address.to_string()),
         _ => {
-            let text = echo(&arrival);
-            // Until then its body is counted.
-            drop(arrival);
-            answer(request, method, &text);
+            // Until then it is counted.
+            drop(body);
+            answer(writer, method, &text);
         }
     }
 }
 
-fn answer(request: Request, method: &str, text: &str) {
+fn answer(writer: Writer, method: &str, text: &str) {
     let bodiless = method == "HEAD";
     let length = text.len();
     let body = if bodiless { "" } else { text };
     let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}");
-    write(request, answer.as_bytes());
+    write(writer, answer.as_bytes());
 }
 
 fn head(length: usize) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n").into_bytes()
 }
 
-fn write(request: Request, answer: &[u8]) {
-    let mut writer = request.into_writer();
+fn write(writer: Writer, answer: &[u8]) {
+    let mut writer = writer.by_hand().unwrap();
     let _ = writer.write_all(answer).and_then(|()| writer.flush());
 }

@@ -1,4 +1,4 @@
-//! Event streams that go past their lane.
+//! Event streams that go the short way.
 
 use std::io::Write as _;
 use std::net::Shutdown;
@@ -28,14 +28,14 @@ fn end(stand: &Stand, client: &mut Client) {
 }
 
 #[test]
-fn open_streams_hold_no_lane() {
+fn open_streams_keep_no_request_waiting() {
     let stand = Stand::new(Limits {
-        lanes: 1,
+        requests: 1,
         ..Limits::default()
     });
     let clients: Vec<Client> = (0..8).map(|_| listener(&stand, "/lasting")).collect();
     stand.assert_serves();
-    assert_eq!(stand.gate.figures().lanes, 1);
+    assert_eq!(stand.gate.figures().requests, 0);
     for client in clients {
         drop(client);
         assert_eq!(stand.next_event(), Event::Departed);
@@ -184,7 +184,7 @@ fn closing_without_patience_cuts_streams_and_tells_their_calls() {
 }
 
 #[test]
-fn a_stream_for_an_old_client_goes_over_its_lane_without_chunks() {
+fn a_stream_for_an_old_client_makes_the_detour_and_has_no_chunks() {
     let stand = Stand::new(Limits::default());
     let mut client = stand.client();
     client.send(b"GET /events HTTP/1.0\r\n\r\n");
