@@ -41,8 +41,10 @@ impl Content {
     fn write_onto(&self, json: &mut Vec<u8>, revision: Revision, structured: &str) {
         let block = match self {
             // By far the most, and the longest: not copied into a value.
-            Content::Text(text) => return write_text_onto(json, text),
-            Content::Structured => return write_text_onto(json, structured),
+            Content::Text(text) => return write_text_onto(json, |json| write_onto(json, text)),
+            Content::Structured => {
+                return write_text_onto(json, |json| quote_onto(json, structured));
+            }
             Content::Image { data, mime_type } => {
                 json!({"type": "image", "data": data, "mimeType": mime_type})
             }
@@ -64,10 +66,23 @@ impl Content {
     }
 }
 
-fn write_text_onto(json: &mut Vec<u8>, text: &str) {
+fn write_text_onto(json: &mut Vec<u8>, write_text: impl FnOnce(&mut Vec<u8>)) {
     json.extend_from_slice(br#"{"type":"text","text":"#);
-    write_onto(json, text);
+    write_text(json);
     json.push(b'}');
+}
+
+/// Writes JSON text as a JSON string. serde_json would look for all that a text may have, and write what is between two signs to
+/// be escaped piece by piece; of these JSON that it has written itself only has two, but many.
+fn quote_onto(json: &mut Vec<u8>, text: &str) {
+    json.push(b'"');
+    for &byte in text.as_bytes() {
+        if matches!(byte, b'"' | b'\\') {
+            json.push(b'\\');
+        }
+        json.push(byte);
+    }
+    json.push(b'"');
 }
 
 /// What a tool call gives back to the model.
@@ -163,4 +178,25 @@ pub enum Outcome<T> {
         /// What the client brings back unread.
         state: Option<String>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_text_is_quoted_as_serde_json_quotes_any_text() {
+        for value in [
+            json!({}),
+            json!({"a\"b": ["\\", "line\nline", "\u{1}", "\u{7f}é😀", null, 1.5]}),
+        ] {
+            let text = value.to_string();
+            let mut quoted = Vec::new();
+            quote_onto(&mut quoted, &text);
+            assert_eq!(
+                String::from_utf8(quoted).unwrap(),
+                Value::from(text).to_string()
+            );
+        }
+    }
 }
