@@ -7,6 +7,11 @@ use std::process::ExitCode;
 use mixpanel_mcp_server::settings::Command;
 use mixpanel_mcp_server::{journal, server, transport};
 
+// musl's own has one lock for all threads.
+#[cfg(all(target_env = "musl", target_arch = "x86_64"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let done = match Command::read(env::args_os().skip(1), |name| env::var_os(name)) {
         Ok(Command::Print(text)) => std::io::stdout()
