@@ -1,4 +1,4 @@
-//! The only door out: each request to Mixpanel passes [`Http::pass`]. Signing, time and size limits, retries, and
+//! The only door out: each request to Mixpanel passes [`Http::pass`]. Signing, time and size limits, tries, and
 //! what a status means are here; which operation is asked, and what its answer says, is left to the clients.
 
 use std::io::Read;
@@ -9,8 +9,8 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use ureq::AsSendBody;
-use ureq::http::header::{self, HeaderValue};
-use ureq::http::{self, Response};
+use ureq::http::Response;
+use ureq::http::header::HeaderValue;
 
 use super::api::Api;
 use super::body::{REFUSAL_BYTES_MAX, has_member, parse};
@@ -18,22 +18,20 @@ use super::cache::{Cache, Found, Keep, Key, Refused};
 use super::credentials::{Caller, Secret, ServiceAccount};
 use super::error::Error;
 use super::fault::{cannot_connect, fault};
-use super::lines::{Base, Lines, USER_AGENT};
+use super::lines::{Base, Lines};
 use super::noted::Noted;
 use super::notes::Notes;
+use super::outgoing::{outgoing, target};
 use super::quota::{Quotas, Turn};
 use super::refusal::refusal;
 use super::region::Region;
 use super::rehearsal::Unsent;
 use super::request::{Body, Request, Signature};
+use super::retry::{RETRY_WAITS, time_to_wait};
 use super::stop::{Running, Stop};
 use super::whereabouts::region_of;
 use super::words::words;
 
-/// Waits before the second and the third try, on average.
-const RETRY_WAITS: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(1)];
-/// A longer `Retry-After` is told to the caller and not slept out.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(5);
 /// The http crate takes no address of 64 KB; this leaves room for the host.
 const URL_BYTES_MAX: usize = 60 * 1024;
 
@@ -580,43 +578,6 @@ impl Http {
     }
 }
 
-/// The path of a request with its query.
-fn target(base: &Base, request: &Request<'_>) -> String {
-    let query = request.query.encoded();
-    let mark = if query.is_empty() { "" } else { "?" };
-    [&base.path, &*request.path, mark, query].concat()
-}
-
-/// A request with all its header fields: what ureq would add to it, it would make anew each time.
-fn outgoing<B>(
-    request: &Request<'_>,
-    base: &Base,
-    target: &str,
-    authorization: Option<HeaderValue>,
-    content_type: Option<&'static str>,
-    body: B,
-) -> Result<http::Request<B>, http::Error> {
-    let mut outgoing = http::Request::new(body);
-    *outgoing.method_mut() = request.body.method().parse()?;
-    *outgoing.uri_mut() = base.uri(target)?;
-    let fields = outgoing.headers_mut();
-    fields.insert(header::HOST, base.host_header.clone());
-    fields.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
-    fields.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
-    let gzip = HeaderValue::from_static("gzip");
-    if matches!(request.body, Body::GzippedJson(_)) {
-        fields.insert(header::CONTENT_ENCODING, gzip.clone());
-    }
-    fields.insert(header::ACCEPT_ENCODING, gzip);
-    if let Some(content_type) = content_type {
-        fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    }
-    if let Some(authorization) = authorization {
-        fields.insert(header::AUTHORIZATION, authorization);
-    }
-    Ok(outgoing)
-}
-
 /// A running answer. Reading it ends with an error when the stop comes.
 pub(super) struct Stream {
     running: Running,
@@ -652,36 +613,4 @@ impl Stream {
         }
         self.turn.ended(error);
     }
-}
-
-/// How long to wait before the next try; nothing if there must not be one.
-fn time_to_wait(request: &Request<'_>, error: &Error, wait: Duration) -> Option<Duration> {
-    let wait = match error {
-        // Nothing was sent, so even a write may be tried again.
-        Error::CannotConnect { .. } => wait,
-        _ if !request.repeatable => return None,
-        Error::BrokenOff => wait,
-        Error::ServerFault {
-            status: 502..=504, ..
-        } => wait,
-        Error::RateLimited {
-            retry_after_s: Some(seconds),
-            ..
-        } => {
-            let asked = Duration::from_secs(*seconds);
-            if asked > RETRY_AFTER_MAX {
-                return None;
-            }
-            asked.max(wait)
-        }
-        _ => return None,
-    };
-    Some(wait + jitter(wait))
-}
-
-/// Up to a quarter more, so that those who failed together do not come again together.
-fn jitter(wait: Duration) -> Duration {
-    // Without random bytes the wait is only less scattered.
-    let random = getrandom::u32().unwrap_or_default();
-    wait / 4 * (random % 256) / 256
 }
