@@ -16,7 +16,7 @@ use super::credentials::{ProjectId, Secret};
 use super::error::Error;
 use super::http::Http;
 use super::request::{Pairs, Request};
-use super::told::{Members, Told};
+use super::told::{Members, Told, unwrapped};
 
 /// Looks up projects, and manages what belongs to them.
 pub struct MixpanelAppApiClient {
@@ -209,8 +209,8 @@ impl MixpanelAppApiClient {
         request: &Request<'_>,
         expected: &'static str,
     ) -> Result<T, Error> {
-        self.http.read_value(request, expected, |mut answer| {
-            T::told(answer.get_mut("results")?.take())
+        self.http.read_value(request, expected, |answer| {
+            Members::of(answer)?.take("results")
         })
     }
 
@@ -221,8 +221,9 @@ impl MixpanelAppApiClient {
         member: &str,
         expected: &'static str,
     ) -> Result<T, Error> {
-        self.http.read_value(request, expected, |mut answer| {
-            T::told(answer.get_mut("results")?.get_mut(member)?.take())
+        self.http.read_value(request, expected, |answer| {
+            let mut results: Members = Members::of(answer)?.take("results")?;
+            results.take(member)
         })
     }
 
@@ -232,9 +233,8 @@ impl MixpanelAppApiClient {
         request: &Request<'_>,
         expected: &'static str,
     ) -> Result<T, Error> {
-        self.http.read_value(request, expected, |mut answer| {
-            let results = answer.get_mut("results").map(Value::take);
-            T::told(results.unwrap_or(answer))
+        self.http.read_value(request, expected, |answer| {
+            T::told(unwrapped(answer, "results"))
         })
     }
 }

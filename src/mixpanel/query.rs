@@ -27,7 +27,7 @@ use super::report::{
     SavedFunnel, Series, TopEvent, text_of, without_nulls,
 };
 use super::request::{Body, Pairs, Request};
-use super::told::{Members, Told};
+use super::told::{Members, Told, unwrapped};
 
 /// Asks for reports. Every method costs one query of the project's quota; all errors are those of a request.
 pub struct MixpanelQueryClient {
@@ -281,10 +281,8 @@ impl MixpanelQueryClient {
             .with_some("limit", query.limit);
         let request = asking("/retention/addiction", pairs);
         let expected = "lists of numbers by date";
-        // Mixpanel's own documents disagree about the wrapper.
-        self.http.read_value(&request, expected, |mut answer| {
-            let data = answer.get_mut("data").map(Value::take);
-            Told::told(data.unwrap_or(answer))
+        self.http.read_value(&request, expected, |answer| {
+            Told::told(unwrapped(answer, "data"))
         })
     }
 
@@ -368,8 +366,9 @@ impl MixpanelQueryClient {
         let pairs = range.onto(Pairs::of(project).with_list("distinct_ids", distinct_ids));
         let request = asking("/stream/query", pairs);
         let expected = "results with events";
-        self.http.read_value(&request, expected, |mut answer| {
-            Told::told(answer.get_mut("results")?.get_mut("events")?.take())
+        self.http.read_value(&request, expected, |answer| {
+            let mut results: Members = Members::of(answer)?.take("results")?;
+            results.take("events")
         })
     }
 

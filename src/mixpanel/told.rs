@@ -56,6 +56,18 @@ impl Members {
     }
 }
 
+/// What an answer has as this member, or all of it where it has none: Mixpanel's own pages disagree about some wrappers.
+pub(super) fn unwrapped(mut answer: Value, name: &str) -> Value {
+    let inner = answer.get_mut(name).map(Value::take);
+    inner.unwrap_or(answer)
+}
+
+impl Told for Members {
+    fn told(value: Value) -> Option<Members> {
+        Members::of(value)
+    }
+}
+
 impl Told for Value {
     fn told(value: Value) -> Option<Value> {
         Some(value)
