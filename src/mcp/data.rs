@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::jsonrpc::write_onto;
+use super::jsonrpc::{write_onto, written};
 use super::object::Object;
 
 /// Room for members that come later: a quota, the age of an answer.
@@ -126,8 +126,7 @@ impl From<Rows> for Member {
             text.push(b'[');
         }
         text.push(b']');
-        // All of it came out of serde_json.
-        Member::Text(String::from_utf8(text).unwrap_or_default())
+        Member::Text(written(text))
     }
 }
 

@@ -94,11 +94,11 @@ impl ResultMessage {
         self.0.push_str(part);
     }
 
-    /// The same, for what is written as bytes; text that is no UTF-8, which nothing here writes, would leave nothing.
+    /// The same, for what is written as bytes.
     pub(super) fn write(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         let mut bytes = mem::take(&mut self.0).into_bytes();
         write(&mut bytes);
-        self.0 = String::from_utf8(bytes).unwrap_or_default();
+        self.0 = written(bytes);
     }
 
     /// The whole message for the request of this id.
@@ -114,6 +114,11 @@ impl ResultMessage {
 pub fn write_onto(text: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
     // Only maps with keys that are no strings, and writers that fail, can fail.
     let _ = serde_json::to_writer(text, value);
+}
+
+/// JSON that was written as bytes, as text. All of it is ours or came out of serde_json; what is no UTF-8 would leave nothing.
+pub fn written(text: Vec<u8>) -> String {
+    String::from_utf8(text).unwrap_or_default()
 }
 
 /// A value as JSON text. Its `Display` gives the same in pieces, each of which is checked anew.

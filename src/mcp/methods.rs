@@ -321,13 +321,9 @@ fn answer_other(
                 }
             };
             let outcome = rounds::run(call, |call| {
-                application.prompt(name, &arguments, call).ok_or_else(|| {
-                    let message = format!(
-                        "there is no prompt {}; prompts/list names them",
-                        era::in_short(name)
-                    );
-                    Fault::new(jsonrpc::INVALID_PARAMS, message)
-                })?
+                application
+                    .prompt(name, &arguments, call)
+                    .ok_or_else(|| unknown("prompt", name))?
             })?;
             match outcome {
                 Outcome::Complete(members) => {
@@ -372,18 +368,18 @@ fn call_tool(
     let outcome = rounds::run(call, |call| {
         application
             .call_tool(name, arguments, call)
-            .ok_or_else(|| {
-                let message = format!(
-                    "there is no tool {}; tools/list names them",
-                    era::in_short(name)
-                );
-                Fault::new(jsonrpc::INVALID_PARAMS, message)
-            })?
+            .ok_or_else(|| unknown("tool", name))?
     })?;
     match outcome {
         Outcome::Complete(result) => Ok(finish_tool(service, revision, result)),
         Outcome::InputRequired { requests, state } => Ok(input_required(service, requests, state)),
     }
+}
+
+fn unknown(kind: &str, name: &str) -> Fault {
+    let name = era::in_short(name);
+    let message = format!("there is no {kind} {name}; {kind}s/list names them");
+    Fault::new(jsonrpc::INVALID_PARAMS, message)
 }
 
 fn complete(

@@ -1,6 +1,6 @@
-//! Room for messages, used again. musl's allocator has one lock for all threads, it asks the system for each piece of more
-//! than 26 KB and gives it back at once, which costs a list of tools half of its time, and it does the same with pages
-//! for pieces of some KB that come and go.
+//! Room for messages, used again. musl's allocator, which the program for ARM has, has one lock for all threads; it asks the
+//! system for each piece of more than 26 KB and gives it back at once, which costs a list of tools half of its time, and it does
+//! the same with pages for pieces of some KB that come and go.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

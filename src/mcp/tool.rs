@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::call::Call;
 use super::consent::{CONFIRM, Consent, Loss, consent};
 use super::data::Data;
+use super::jsonrpc::written;
 use super::object::Object;
 use super::result::{Outcome, ToolResult};
 use super::room;
@@ -197,8 +198,7 @@ impl<C: Context> Tool<C> {
         object.put("summary", &summary);
         data.put_into(&mut object);
         object.end();
-        // All of it is ours or came out of serde_json.
-        let object = String::from_utf8(text).unwrap_or_default();
+        let object = written(text);
         #[cfg(debug_assertions)]
         self.must_fit(&object);
         ToolResult::structured(object)

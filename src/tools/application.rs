@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::mcp::application::{Application, Completion, CompletionWanted};
 use crate::mcp::call::Call;
 use crate::mcp::headers::Headers;
-use crate::mcp::jsonrpc::{self, Fault};
+use crate::mcp::jsonrpc::{self, Fault, written};
 use crate::mcp::result::{Outcome, ToolResult};
 use crate::mixpanel::Mixpanel;
 
@@ -58,8 +58,7 @@ fn definitions(offer: &Offer) -> Arc<str> {
         tool.write_definition(&mut text);
     }
     text.push(b']');
-    // What is written of strings is whole.
-    String::from_utf8(text).unwrap_or_default().into()
+    written(text).into()
 }
 
 impl Application for MixpanelApplication {
