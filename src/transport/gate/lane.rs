@@ -21,30 +21,37 @@ impl Lane {
 
     /// Sends a claim check. If the lane has broken, it is opened anew, once.
     pub(super) fn send(&self, check: &[u8]) -> io::Result<()> {
-        if self.write(check).is_ok() {
+        let stream = self.stream.read().unwrap_or_else(PoisonError::into_inner);
+        if write(&stream, check).is_ok() {
+            return Ok(());
+        }
+        drop(stream);
+        let mut stream = self.stream.write().unwrap_or_else(PoisonError::into_inner);
+        // Another request may have opened it anew meanwhile.
+        if write(&stream, check).is_ok() {
             return Ok(());
         }
         log::warn!("the lane to the listener broke, and is opened anew");
-        let stream = self.place.connect()?;
-        *self.stream.write().unwrap_or_else(PoisonError::into_inner) = stream;
-        self.write(check)
+        *stream = self.place.connect()?;
+        write(&stream, check)
     }
 
     /// Wakes tiny_http's `accept` once, so that it sees that its server was dropped.
     pub(super) fn nudge(&self) {
         let _ = self.place.connect();
     }
+}
 
-    fn write(&self, check: &[u8]) -> io::Result<()> {
-        let stream = self.stream.read().unwrap_or_else(PoisonError::into_inner);
-        // Linux takes so few bytes whole or not at all, so that checks do not mix.
-        (&*stream).write_all(check)
-    }
+fn write(mut stream: &UnixStream, check: &[u8]) -> io::Result<()> {
+    // Linux takes so few bytes whole or not at all, so that checks do not mix.
+    stream.write_all(check)
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::Read;
+    use std::sync::Barrier;
+    use std::thread;
 
     use super::*;
 
@@ -59,5 +66,30 @@ mod tests {
             far.read_exact(&mut read).unwrap();
             assert_eq!(&read, check);
         }
+    }
+
+    #[test]
+    fn those_who_find_the_lane_broken_at_once_open_one_for_all() {
+        const SENDERS: usize = 32;
+        let (place, listener) = Place::listen().unwrap();
+        let lane = Lane::open(place).unwrap();
+        drop(listener.accept().unwrap());
+        let begin = Barrier::new(SENDERS);
+        thread::scope(|scope| {
+            for _ in 0..SENDERS {
+                scope.spawn(|| {
+                    begin.wait();
+                    lane.send(b"check").unwrap();
+                });
+            }
+        });
+        drop(lane);
+        listener.set_nonblocking(true).unwrap();
+        let (mut far, _) = listener.accept().unwrap();
+        far.set_nonblocking(false).unwrap();
+        let mut read = String::new();
+        far.read_to_string(&mut read).unwrap();
+        assert_eq!(read, "check".repeat(SENDERS));
+        assert!(listener.accept().is_err());
     }
 }
